@@ -1,0 +1,161 @@
+"""Checks the task folders under DIR: rows, columns, labels, encoding, official row counts.
+
+    python -m data_prep.verify DIR
+
+Every problem is listed with file and line. Exit status 2 if there is any; row counts that differ
+from the published ones are notes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from tfglue import tasks
+from tfglue.command_line import Parser, run
+from tfglue.data.examples import Examples
+from tfglue.data.rows import read_examples
+from tfglue.data.sources import FolderSource, find_folder
+from tfglue.errors import UserError
+from tfglue.files import write_json
+from tfglue.tasks.task import Task
+
+PROBLEMS_LISTED = 20
+
+
+@dataclass
+class SplitReport:
+    """What was found in one file.
+
+    Args:
+        file: path of the file.
+        rows: usable rows.
+        skipped: rows that the declaration leaves out (broken rows, ignored labels).
+        official_rows: usable rows of the published file; None if it is not known.
+        columns: names in the header; empty without one.
+        labels: rows of each class, or the lowest and highest score.
+        problem_count: number of problems.
+        problems: the first `PROBLEMS_LISTED` of them, each ``path:line: message``.
+        notes: what is worth knowing and no mistake.
+    """
+
+    file: str
+    rows: int = 0
+    skipped: int = 0
+    official_rows: int | None = None
+    columns: list[str] = field(default_factory=list)
+    labels: dict[str, int | float] = field(default_factory=dict)
+    problem_count: int = 0
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add_problem(self, problem: str) -> None:
+        """Counts a problem, and lists it while there are few."""
+        self.problem_count += 1
+        if len(self.problems) < PROBLEMS_LISTED:
+            self.problems.append(problem)
+
+
+def verify_split(source: FolderSource, split: str) -> SplitReport:
+    """Reads a whole split and reports on it; never raises for what the file holds."""
+    file = source.task.files[split]
+    report = SplitReport(str(source.folder / file.name), official_rows=file.rows)
+    try:
+        table = source.table(split, report.add_problem)
+        report.columns = list(table.columns or ())
+        examples = read_examples(table, source.task, file.text, file.label)
+    except UserError as error:
+        report.add_problem(str(error))
+        return report
+    report.rows = len(examples)
+    report.skipped = examples.skipped
+    report.labels = _labels(source.task, examples)
+    if file.rows not in (None, report.rows):
+        report.notes.append(f"{report.rows:,} rows, the published file has {file.rows:,}")
+    if examples.skipped:
+        report.notes.append(f"{examples.skipped:,} rows left out (broken, or an ignored label)")
+    replaced = sum("\ufffd" in text for column in examples.texts for text in column)
+    if replaced:
+        report.notes.append(f"texts with U+FFFD, the mark of a lost character: {replaced:,}")
+    return report
+
+
+def verify_folder(root: Path) -> dict[str, dict[str, SplitReport]]:
+    """Reports of every task folder under `root`: task name -> split -> report.
+
+    Raises UserError if there is no known task folder.
+    """
+    if not root.is_dir():
+        raise UserError(f"{root}: no such folder")
+    reports = {}
+    for name in tasks.names():
+        task = tasks.get(name)
+        folder = find_folder(task, root)
+        if folder is not None:
+            source = FolderSource(task, folder)
+            reports[name] = {split: verify_split(source, split) for split in source.splits()}
+    if not reports:
+        folders = ", ".join(task.folders[0] for task in map(tasks.get, tasks.names()))
+        raise UserError(f"{root}: no task folder is in it (looked for {folders})")
+    return reports
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit status."""
+    return run(lambda: _verify(argv))
+
+
+def _verify(argv: Sequence[str] | None) -> int:
+    parser = Parser("python -m data_prep.verify", __doc__)
+    parser.add_argument("folder", metavar="DIR", help="root of task folders, or one of them")
+    parser.add_argument("--json", metavar="FILE", help="write the whole report there, too")
+    flags = parser.parse_args(argv)
+
+    reports = verify_folder(Path(flags.folder))
+    problems = 0
+    for name, splits in reports.items():
+        print(name)
+        for split, report in splits.items():
+            _print(split, report)
+            problems += report.problem_count
+        for split in tasks.get(name).files:
+            if split not in splits:
+                print(f"  {split}: no file")
+    files = sum(map(len, reports.values()))
+    print(f"{files} files of {len(reports)} tasks, {problems:,} problems")
+    if flags.json:
+        write_json(
+            Path(flags.json),
+            {
+                name: {split: asdict(report) for split, report in splits.items()}
+                for name, splits in reports.items()
+            },
+        )
+    return 2 if problems else 0
+
+
+def _labels(task: Task, examples: Examples) -> dict[str, int | float]:
+    if examples.labels is None:
+        return {}
+    if task.kind == "regress":
+        return {"lowest": float(examples.labels.min()), "highest": float(examples.labels.max())}
+    counts = np.bincount(examples.labels, minlength=len(task.labels))
+    return dict(zip(task.labels, map(int, counts), strict=True))
+
+
+def _print(split: str, report: SplitReport) -> None:
+    labels = ", ".join(f"{name} {value:,}" for name, value in report.labels.items())
+    print(f"  {split}: {report.rows:,} rows, {labels or 'unlabelled'} ({report.file})")
+    if report.columns:
+        print(f"    columns: {', '.join(report.columns)}")
+    for note in report.notes:
+        print(f"    note: {note}")
+    for problem in report.problems:
+        print(f"    problem: {problem}")
+    if report.problem_count > len(report.problems):
+        print(f"    and {report.problem_count - len(report.problems):,} problems more")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,213 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tfglue import tasks
+from tfglue.data.sources import FileSource, FolderSource, find_folder, open_source
+from tfglue.data.tfds_source import TfdsSource
+from tfglue.errors import UserError
+from tfglue.tasks.files import task_from_files
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+RTE = tasks.get("rte")
+RTE_ROWS = "index\tsentence1\tsentence2\tlabel\n0\ta\tb\tentailment\n"
+
+needs_shared = pytest.mark.skipif(
+    not (SHARED / "glue").is_dir(), reason="the real data sets (../shared/data) are not here"
+)
+
+
+@pytest.fixture(autouse=True)
+def no_glue_dir(monkeypatch):
+    monkeypatch.delenv("GLUE_DIR", raising=False)
+
+
+def make(folder, *files, text=RTE_ROWS):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in files or ("train.tsv", "dev.tsv"):
+        (folder / name).write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize("place", ["", "RTE", "rte", "glue/RTE", "GLUE_data/Rte", "odd name"])
+def test_a_folder_is_found_itself_or_under_a_root(tmp_path, place):
+    folder = make(tmp_path / "data" / place)
+    own = place in ("", "odd name")
+    source = open_source(RTE, str(folder if own else tmp_path / "data"))
+    assert source.kind == "folder"
+    assert Path(source.folder).resolve() == folder.resolve()
+    assert source.splits() == ("train", "dev")
+    assert source.description == f"folder {source.folder}"
+    assert source.read("dev").texts == (["a"], ["b"])
+
+
+def test_folders_without_the_tasks_files_are_passed_over(tmp_path):
+    (tmp_path / "RTE").mkdir()
+    folder = make(tmp_path / "glue" / "RTE")
+    assert find_folder(RTE, tmp_path) == folder
+
+
+def test_a_missing_folder_is_told_with_what_was_looked_for_and_what_is_there(tmp_path):
+    make(tmp_path / "CoLA")
+    with pytest.raises(UserError, match=r"looked for RTE, glue/RTE.*train\.tsv.*there is CoLA"):
+        open_source(RTE, str(tmp_path))
+
+
+def test_the_folder_of_another_task_is_refused_unless_asked_for_by_task(tmp_path):
+    folder = make(tmp_path / "RTE")
+    wnli = tasks.get("wnli")
+    with pytest.raises(UserError, match="folder of task 'rte', not of 'wnli'"):
+        open_source(wnli, str(folder))
+    assert open_source(wnli, f"wnli={folder}").read("dev").labels.tolist() == [1]
+
+
+def test_data_names_are_told_apart_from_folders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"--data smaple: no such folder; did you mean 'sample'"):
+        open_source(RTE, "smaple")
+    assert isinstance(open_source(RTE, "tfds"), TfdsSource)
+
+
+def test_each_task_can_have_its_own_folder(tmp_path):
+    rte, cola = make(tmp_path / "one"), make(tmp_path / "two", text="g\t1\t\tw\n")
+    data = f"rte={rte}, cola={cola},sst2=tfds"
+    assert open_source(RTE, data).folder == rte
+    assert open_source(tasks.get("cola"), data).folder == cola
+    assert open_source(tasks.get("sst"), data).kind == "tfds"
+    with pytest.raises(UserError, match="nothing for task 'mrpc'; add mrpc=DIR"):
+        open_source(tasks.get("mrpc"), data)
+    with pytest.raises(UserError, match="unknown task 'rtee'"):
+        open_source(RTE, f"rtee={rte}")
+    with pytest.raises(UserError, match="'cola' is not of the form task=DIR"):
+        open_source(RTE, f"rte={rte},cola")
+
+
+def test_glue_dir_is_the_default_of_glue_tasks_alone(tmp_path, monkeypatch):
+    make(tmp_path / "RTE")
+    make(tmp_path / "SNLI")
+    monkeypatch.setenv("GLUE_DIR", str(tmp_path))
+    source = open_source(RTE)
+    assert source.folder == tmp_path / "RTE"
+    assert "$GLUE_DIR" in source.description
+    with pytest.raises(UserError, match=r"\$GLUE_DIR .*no folder of task 'cola'"):
+        open_source(tasks.get("cola"))
+    monkeypatch.setenv("GLUE_DIR", str(tmp_path / "gone"))
+    with pytest.raises(UserError, match=r"\$GLUE_DIR .*gone: no such folder"):
+        open_source(RTE)
+
+
+@pytest.mark.parametrize("name", tasks.names())
+def test_the_sample_holds_every_task_and_is_the_default(name):
+    task = tasks.get(name)
+    source = open_source(task)
+    assert (source.kind, source.description) == ("sample", "sample (built-in sentences)")
+    assert source.splits() == tuple(task.files)
+    for split in source.splits():
+        examples = source.read(split)
+        assert len(examples) > 0
+        labelled = task.files[split].label is not None
+        assert (examples.labels is not None) == labelled
+        if labelled and task.kind == "classify":
+            assert set(examples.labels.tolist()) == set(range(len(task.labels)))
+
+
+def test_unknown_and_absent_splits_are_errors(tmp_path):
+    source = FolderSource(RTE, make(tmp_path, "train.tsv"))
+    with pytest.raises(UserError, match=r"dev\.tsv: no such file"):
+        source.read("dev")
+    with pytest.raises(UserError, match="no split 'tests'; did you mean 'test'"):
+        source.read("tests")
+
+
+def test_a_users_task_has_no_folder():
+    mine = tasks.Task("mine", "classify", ("text",), ("accuracy",), ("a", "b"))
+    with pytest.raises(UserError, match="--train_file"):
+        open_source(mine, "sample")
+
+
+def test_user_files_of_different_formats_are_read_alike(tmp_path):
+    train, dev, test = tmp_path / "train.csv", tmp_path / "dev.jsonl", tmp_path / "test.tsv"
+    train.write_text('id,text,label\nx,"a, b",yes\ny,c,no\n')
+    dev.write_text('{"text": "d", "label": "yes"}\n')
+    test.write_text("text\ne\n")
+    task, _ = task_from_files("mine", str(train), str(dev), str(test))
+    source = FileSource(task, {"train": train, "dev": dev, "test": test})
+    assert (source.kind, source.splits()) == ("files", ("train", "dev", "test"))
+    read = source.read("train")
+    assert (read.ids, read.texts, read.labels.tolist()) == (["x", "y"], (["a, b", "c"],), [1, 0])
+    assert source.read("dev").labels.tolist() == [1]
+    assert source.read("dev", labelled=False).labels is None
+    assert source.read("test").labels is None
+    with pytest.raises(UserError, match="no split 'tests'"):
+        source.read("tests")
+
+
+def test_a_dev_label_unseen_in_train_is_told_with_file_and_line(tmp_path):
+    train, dev = tmp_path / "train.tsv", tmp_path / "dev.tsv"
+    train.write_text("text\tlabel\na\tx\nb\ty\n")
+    dev.write_text("text\tlabel\na\tx\nb\tz\n")
+    task, _ = task_from_files("mine", str(train), str(dev))
+    with pytest.raises(UserError, match=r"dev\.tsv:3: unknown label 'z', expected one of x, y"):
+        FileSource(task, {"train": train, "dev": dev}).read("dev")
+
+
+def test_user_files_of_a_declared_task_may_use_published_columns(tmp_path):
+    path = tmp_path / "my.tsv"
+    path.write_text("sentence1\tsentence2\tscore\na\tb\t2.5\n")
+    stsb = tasks.get("stsb")
+    assert FileSource(stsb, {"train": path}).read("train").labels.tolist() == [2.5]
+    path.write_text("left\tright\tgold\na\tb\t2.5\n")
+    source = FileSource(stsb, {"train": path}, ("left", "right"), "gold")
+    assert source.read("train").texts == (["a"], ["b"])
+
+
+# Rows, and rows of each class, as the manifest of the real data gives them.
+REAL = {
+    "cola": {"train": [2528, 6023], "dev": [322, 721], "test": 1063},
+    "sst": {"train": 67349, "dev": 872, "test": 1821},
+    "mrpc": {"train": 3668, "dev": 408, "test": 1725},
+    "qqp": {"train": 9501, "dev": 9917},
+    "stsb": {"train": 5749, "dev": 1500, "test": 1379},
+    "mnli": {
+        "train": [3408, 3313, 3278],
+        "dev": [3479, 3123, 3213],
+        "dev_mismatched": [346, 319, 335],
+    },
+    "qnli": {"train": 9999, "dev": 5463, "test": 5463},
+    "rte": {"train": 2490, "dev": 277, "test": 3000},
+    "wnli": {"train": 635, "dev": 71, "test": 146},
+    "ax": {"test": 1104},
+    "snli": {
+        "train": [3327, 3322, 3350],
+        "dev": [3329, 3235, 3278],
+        "test": [3368, 3219, 3237],
+    },
+    "scitail": {"dev": [657, 647], "test": [842, 1284]},
+}
+
+
+@needs_shared
+@pytest.mark.parametrize("name", tasks.names())
+def test_real_files_have_the_rows_of_their_manifest(name):
+    task = tasks.get(name)
+    source = open_source(task, str(SHARED))
+    assert source.splits() == tuple(split for split in task.files if split in REAL[name])
+    for split, expected in REAL[name].items():
+        examples = source.read(split)
+        assert examples.skipped == 0
+        assert all(len(column) == len(examples) for column in examples.texts)
+        assert len(set(examples.ids)) == len(examples)
+        if isinstance(expected, list):
+            assert np.bincount(examples.labels).tolist() == expected
+        else:
+            assert len(examples) == expected
+
+
+def test_sources_load_no_tensorflow():
+    code = "import sys, tfglue.data.sources; print('tensorflow' in sys.modules)"
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.stdout.strip() == "False", result.stderr

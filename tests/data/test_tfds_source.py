@@ -1,0 +1,145 @@
+import socket
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tfglue import tasks
+from tfglue.data.tfds_source import TfdsSource
+from tfglue.errors import UserError
+
+tfds = pytest.importorskip("tensorflow_datasets")
+
+IN_TFDS = [name for name in tasks.names() if tasks.get(name).tfds]
+
+
+@pytest.fixture
+def network_assumed(monkeypatch):
+    # The mock replaces the download, not the look for a network before it.
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid")
+
+
+def holding(rows):
+    """Mocks TFDS so that every split holds `rows`, encoded by the builder's real features."""
+
+    def as_dataset(self, *_, **__):
+        import tensorflow as tf
+
+        features = self.info.features
+        encoded = [features.encode_example(row) for row in rows]
+        signature = {
+            name: tf.TensorSpec(spec.shape, tf.as_dtype(spec.dtype))
+            for name, spec in features.get_tensor_info().items()
+        }
+        return tf.data.Dataset.from_generator(lambda: iter(encoded), output_signature=signature)
+
+    return tfds.testing.mock_data(as_dataset_fn=as_dataset)
+
+
+@pytest.mark.parametrize("name", IN_TFDS)
+def test_every_task_reads_every_split_with_the_builders_real_features(name, network_assumed):
+    task = tasks.get(name)
+    source = TfdsSource(task)
+    assert source.splits() == tuple(task.files)
+    with tfds.testing.mock_data(num_examples=3):
+        raw = list(tfds.as_numpy(tfds.load(task.tfds.name, split="train")))
+        if "idx" in raw[0]:
+            raw.sort(key=lambda row: row["idx"])
+        for split in source.splits():
+            examples = source.read(split)
+            for field, column in zip(task.text_fields, examples.texts, strict=True):
+                assert column == [row[field].decode() for row in raw]
+            assert examples.ids == [str(row.get("idx", n)) for n, row in enumerate(raw)]
+            if task.files[split].label is None:
+                assert examples.labels is None
+            else:
+                dtype = np.int32 if task.kind == "classify" else np.float32
+                expected = np.array([row["label"] for row in raw], dtype)
+                np.testing.assert_array_equal(examples.labels, expected, strict=True)
+
+
+@pytest.mark.parametrize("name", [name for name in IN_TFDS if name != "stsb"])
+def test_label_ids_are_those_of_tensorflow_datasets(name):
+    task = tasks.get(name)
+    assert tuple(tfds.builder(task.tfds.name).info.features["label"].names) == task.labels
+
+
+def test_rows_without_a_label_are_left_out_where_the_task_says_so(network_assumed):
+    rows = [
+        {"premise": f"p{n}", "hypothesis": f"h{n}", "label": label}
+        for n, label in enumerate(["neutral", -1, "contradiction"])
+    ]
+    with holding(rows):
+        examples = TfdsSource(tasks.get("snli")).read("dev")
+    assert examples.ids == ["0", "2"]
+    assert examples.texts == (["p0", "p2"], ["h0", "h2"])
+    assert (examples.labels.tolist(), examples.skipped) == ([1, 2], 1)
+
+
+def test_unlabelled_rows_and_blank_texts_are_errors_elsewhere(network_assumed):
+    row = {"sentence1": "a", "sentence2": "b", "label": -1, "idx": 4}
+    source = TfdsSource(tasks.get("rte"))
+    with holding([row]):
+        with pytest.raises(UserError, match="glue/rte/train: 1 rows have no label"):
+            source.read("train")
+        assert source.read("test").labels is None
+        assert source.read("train", labelled=False).ids == ["4"]
+    with (
+        holding([{**row, "label": 0, "sentence1": " ", "sentence2": ""}]),
+        pytest.raises(UserError, match="the text of row 4 is blank"),
+    ):
+        source.read("train")
+
+
+def test_rows_come_in_the_order_of_the_published_file(network_assumed):
+    rows = [{"sentence": f"s{n}", "label": n % 2, "idx": n} for n in (3, 0, 10, 2)]
+    with holding(rows):
+        examples = TfdsSource(tasks.get("sst")).read("train")
+    assert examples.ids == ["0", "2", "3", "10"]
+    assert examples.texts == (["s0", "s2", "s3", "s10"],)
+    assert examples.labels.tolist() == [0, 0, 1, 0]
+
+
+def test_a_task_outside_tensorflow_datasets_says_so():
+    with pytest.raises(UserError, match="scitail is not in tensorflow-datasets; use --data DIR"):
+        TfdsSource(tasks.get("scitail"))
+
+
+def test_an_unknown_split_is_an_error():
+    with pytest.raises(UserError, match=r"no split 'validation'.*train, dev, test"):
+        TfdsSource(tasks.get("rte")).read("validation")
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    def fail(*_, **__):
+        raise socket.gaierror("no address")
+
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+
+
+def test_without_a_network_the_offline_way_is_told_at_once(no_network, monkeypatch, tmp_path):
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+    with pytest.raises(UserError, match=r"no network .*--data DIR or use --data sample"):
+        TfdsSource(tasks.get("rte")).read("train")
+
+
+def test_a_failed_download_is_one_line_with_its_cause(network_assumed, monkeypatch):
+    def fail(*_, **__):
+        raise tfds.download.DownloadError("Failed to get url\nHTTP code: 404.")
+
+    monkeypatch.setattr(tfds, "load", fail)
+    with pytest.raises(UserError) as error:
+        TfdsSource(tasks.get("rte")).read("train")
+    message = str(error.value)
+    assert "glue/rte cannot be downloaded or read (DownloadError: Failed to get url HTTP" in message
+    assert "\n" not in message
+
+
+def test_labels_in_another_order_are_refused(network_assumed):
+    turned = replace(tasks.get("rte"), labels=("not_entailment", "entailment"))
+    with pytest.raises(UserError, match=r"its labels are .*the task declares"):
+        TfdsSource(turned).read("train")

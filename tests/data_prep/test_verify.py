@@ -1,0 +1,104 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from data_prep.verify import PROBLEMS_LISTED, main, verify_folder
+from tfglue import tasks
+from tfglue.errors import UserError
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+HEADER = "index\tsentence1\tsentence2\tlabel\n"
+
+
+def rte(root, text, split="train"):
+    folder = root / "RTE"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{split}.tsv").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return root
+
+
+def test_a_sound_folder_is_reported_with_rows_columns_and_labels(tmp_path, capsys):
+    rows = "0\ta\tb\tentailment\n1\tc \ufffd\td\tnot_entailment\n2\te\tf\tentailment\n"
+    rte(tmp_path, HEADER + rows)
+    report_file = tmp_path / "report.json"
+    assert main([str(tmp_path), "--json", str(report_file)]) == 0
+    report = json.loads(report_file.read_text())["rte"]["train"]
+    assert (report["rows"], report["official_rows"], report["problem_count"]) == (3, 2490, 0)
+    assert report["columns"] == ["index", "sentence1", "sentence2", "label"]
+    assert report["labels"] == {"entailment": 2, "not_entailment": 1}
+    assert report["notes"] == [
+        "3 rows, the published file has 2,490",
+        "texts with U+FFFD, the mark of a lost character: 1",
+    ]
+    out = capsys.readouterr().out
+    assert "train: 3 rows, entailment 2, not_entailment 1" in out
+    assert "dev: no file" in out
+
+
+def test_every_problem_is_listed_with_file_and_line(tmp_path, capsys):
+    rows = b"0\ta\tb\tentailment\n1\ta\tb\n2\t\xff\tb\tentailment\n3\ta\tb\tno\n4\t\t\tentailment\n"
+    rte(tmp_path, HEADER.encode() + rows)
+    assert main([str(tmp_path)]) == 2
+    out = capsys.readouterr().out
+    path = tmp_path / "RTE" / "train.tsv"
+    for line, message in [(3, "expected 4 columns"), (4, "not UTF-8"), (5, "unknown label 'no'")]:
+        assert f"problem: {path}:{line}: {message}" in out
+    assert f"problem: {path}:6: the text is blank" in out
+    assert "1 files of 1 tasks, 4 problems" in out
+
+
+def test_only_the_first_problems_of_a_file_are_listed(tmp_path, capsys):
+    rte(tmp_path, HEADER + "0\ta\tb\tentailment\n" + "1\ta\n" * 50)
+    report = verify_folder(tmp_path)["rte"]["train"]
+    assert len(report.problems) == PROBLEMS_LISTED
+    assert (report.problem_count, report.rows) == (50, 1)
+    assert main([str(tmp_path)]) == 2
+    assert "and 30 problems more" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the file is empty"),
+        (HEADER, "no rows below the header"),
+        ("index\tsentence1\tlabel\n0\ta\tentailment\n", "no column 'sentence2'"),
+        (b"\xff\xfei\0", ":1: "),
+    ],
+)
+def test_files_that_cannot_be_read_at_all_are_problems(tmp_path, text, message):
+    report = verify_folder(rte(tmp_path, text))["rte"]["train"]
+    assert report.rows == 0
+    assert message in report.problems[0]
+
+
+def test_one_task_folder_can_be_checked_alone(tmp_path):
+    rte(tmp_path, HEADER + "0\ta\tb\tentailment\n")
+    assert list(verify_folder(tmp_path / "RTE")) == ["rte"]
+
+
+def test_a_folder_without_tasks_is_a_mistake(tmp_path, capsys):
+    with pytest.raises(UserError, match="no task folder is in it"):
+        verify_folder(tmp_path)
+    assert main([str(tmp_path / "gone")]) == 2
+    assert "no such folder" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not (SHARED / "glue").is_dir(), reason="../shared/data is not here")
+def test_the_real_data_has_no_problems_and_the_official_rows_where_it_is_complete():
+    reports = verify_folder(SHARED)
+    assert tuple(reports) == tasks.names()
+    short = set()
+    for name, splits in reports.items():
+        for split, report in splits.items():
+            assert report.problems == []
+            if report.rows != report.official_rows:
+                short.add(f"{name} {split}")
+    assert short == {
+        "qqp train",
+        "qqp dev",
+        "mnli train",
+        "mnli dev_mismatched",
+        "qnli train",
+        "snli train",
+    }

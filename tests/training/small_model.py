@@ -1,0 +1,57 @@
+"""A model small enough to train in milliseconds, and rows for it."""
+
+import numpy as np
+
+from tfglue.data.features import Features
+from tfglue.models.encoder import BertEncoder
+from tfglue.models.heads import PooledHead
+from tfglue.models.initialization import initialize_weights
+from tfglue.models.transfer_model import TransferModel
+from tfglue.training.optimizer import build_optimizer
+from tfglue.training.schedule import WarmupSchedule
+from tfglue.training.step import TrainStep
+
+KINDS = {"nli": "classify", "sim": "regress"}
+
+
+def small_model(dropout: float = 0.0, seed: int = 0) -> TransferModel:
+    """Two layers of width 16 with a head of three classes and one of a score."""
+    encoder = BertEncoder(
+        vocabulary_size=50, num_layers=2, num_heads=2, hidden_dim=16, intermediate_dim=32,
+        dropout=dropout, attention_dropout=dropout, max_sequence_length=24, initializer_range=0.2,
+    )
+    heads = {"nli": PooledHead(3, 16, dropout), "sim": PooledHead(1, 16, dropout)}
+    model = TransferModel(encoder, heads)
+    initialize_weights(model.named_weights(), 0.2, seed)
+    return model
+
+
+def small_features(kind: str = "classify", rows: int = 37, seed: int = 0) -> Features:
+    """Rows of 4 to 20 tokens with labels."""
+    random = np.random.default_rng(seed)
+    lengths = random.integers(4, 21, rows)
+    labels = (
+        random.integers(0, 3, rows).astype(np.int32)
+        if kind == "classify"
+        else random.uniform(0, 5, rows).astype(np.float32)
+    )
+    return Features(
+        token_ids=random.integers(1, 50, lengths.sum()).astype(np.int32),
+        row_splits=np.concatenate([[0], np.cumsum(lengths)]),
+        first_lengths=(lengths // 2).astype(np.int32),
+        labels=labels,
+    )
+
+
+def small_step(model: TransferModel, optimizer="sgd", clip_norm=1.0, precision="float32", **more):
+    """A step with a constant rate on all trained weights of `model`."""
+    options = {"weight_decay": 0.0, "epsilon": 1e-6} | more
+    built = build_optimizer(
+        optimizer, WarmupSchedule(0.05, 0, 100, decay=False), model.trained_weights(), **options
+    )
+    return TrainStep(model, built, KINDS, clip_norm=clip_norm, precision=precision)
+
+
+def values(model: TransferModel) -> dict[str, np.ndarray]:
+    """Copies of all weights."""
+    return {name: weight.numpy() for name, weight in model.named_weights().items()}

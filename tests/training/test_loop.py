@@ -1,0 +1,147 @@
+"""The loop as a whole: resume, early stopping, interruption."""
+
+import os
+import signal
+
+import keras
+import numpy as np
+import pytest
+
+from tests.training.small_model import small_features, small_model, small_step, values
+from tfglue.data.batches import BatchPlan
+from tfglue.errors import UserError
+from tfglue.training.checkpoint import CheckpointFolder
+from tfglue.training.loop import Interrupted, LoopSettings, TrainingLoop
+from tfglue.training.schedule import WarmupSchedule
+from tfglue.training.task_batches import TaskBatches
+
+SCORES = [0.1, 0.5, 0.4, 0.3, 0.2, 0.1]
+
+
+class Stopper(keras.callbacks.Callback):
+    """Sends this process a signal during one update."""
+
+    def __init__(self, update):
+        super().__init__()
+        self.update = update
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.update -= 1
+        if self.update == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def make_loop(folder, *, patience=None, precision="float32", accumulate=1, callbacks=(),
+              learning_rate=0.05, **settings):
+    model, features = small_model(dropout=0.1), small_features()
+    plan = BatchPlan(features.lengths, 4, accumulate, 3, "nli", "grouped")
+    evaluations = []
+
+    def evaluate():
+        # The score comes from a list, so that a test knows which evaluation is best.
+        score = SCORES[len(loop.history_scores()) % len(SCORES)]
+        evaluations.append(loop.update)
+        return {"nli": {"dev": {"accuracy": score, "loss": 1.0}}}, score
+
+    options = dict(seed=3, total_updates=25, updates_per_epoch=plan.updates_per_epoch,
+                   evaluate_every=5, patience=patience)
+    loop = Loop(
+        model,
+        small_step(model, "adamw", precision=precision),
+        {"nli": TaskBatches(features, plan)},
+        WarmupSchedule(learning_rate, 0, 100, decay=False),
+        LoopSettings(**(options | settings)),
+        evaluate=evaluate,
+        checkpoints=CheckpointFolder(folder),
+        save_epoch=lambda epoch: loop.saved.append(epoch),
+        callbacks=callbacks,
+    )
+    loop.saved = []
+    return loop
+
+
+class Loop(TrainingLoop):
+    """Knows how many evaluations its history holds, resumed ones included."""
+
+    def history_scores(self):
+        return [row for row in self.history if "nli.dev.accuracy" in row]
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_a_resumed_run_ends_with_the_same_bytes(tmp_path, precision, accumulate):
+    options = dict(precision=precision, accumulate=accumulate)
+    whole = make_loop(tmp_path / "whole", **options)
+    whole.run()
+    for stop in (1, 7, 11):
+        folder = tmp_path / f"stopped-{stop}"
+        stopped = make_loop(folder, callbacks=[Stopper(stop)], **options)
+        with pytest.raises(Interrupted):
+            stopped.run()
+        assert stopped.update == stop
+        resumed = make_loop(folder, **options)
+        assert resumed.restore()
+        resumed.run()
+        assert resumed.history == whole.history
+        assert resumed.selection == whole.selection
+        for name, value in values(whole.model).items():
+            assert np.array_equal(value, values(resumed.model)[name]), name
+        for name, value in whole.best_weights.items():
+            assert np.array_equal(value, resumed.best_weights[name]), name
+
+
+def test_best_weights_are_those_of_the_best_evaluation(tmp_path):
+    loop = make_loop(tmp_path)
+    loop.run()
+    short = make_loop(tmp_path / "short", total_updates=10)
+    short.run()
+    assert loop.selection.best_update == 10
+    for name, value in values(short.model).items():
+        if name in loop.best_weights:
+            assert np.array_equal(loop.best_weights[name], value)
+
+
+def test_patience_stops_early(tmp_path):
+    loop = make_loop(tmp_path, patience=2)
+    loop.run()
+    assert loop.update == 20
+    assert loop.selection.best_update == 10
+
+
+def test_history_has_losses_between_evaluations_and_epochs_are_saved(tmp_path):
+    loop = make_loop(tmp_path, save_epochs=None)
+    loop.run()
+    assert [row["update"] for row in loop.history] == list(range(1, 26))
+    assert [row["update"] for row in loop.history_scores()] == [5, 10, 15, 20, 25]
+    assert all(np.isfinite(row["train_loss"]) for row in loop.history)
+    assert loop.history[-1]["train_loss"] < loop.history[0]["train_loss"]
+    assert loop.saved == [0, 1, 2, 3]
+
+
+def test_callbacks_hear_of_epochs_with_metrics(tmp_path):
+    heard = []
+
+    class Listener(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            heard.append((epoch, sorted(logs or {})))
+
+    make_loop(tmp_path, callbacks=[Listener()], evaluate_every=10).run()
+    assert [epoch for epoch, _ in heard] == [0, 1, 2]
+    assert "nli.dev.accuracy" in heard[0][1]
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path):
+    loop = make_loop(tmp_path, total_updates=2)
+    loop.run()
+    loop.save()
+    other = make_loop(tmp_path)
+    other.weights.pop("encoder.pooler.bias")
+    with pytest.raises(UserError, match="do not fit this run"):
+        other.restore()
+
+
+def test_a_loss_that_is_not_finite_is_said(tmp_path):
+    loop = make_loop(tmp_path)
+    loop.weights["heads.nli.dense.bias"].assign([np.nan] * 3)
+    with pytest.raises(UserError, match="lower --learning_rate"):
+        loop.run()

@@ -1,0 +1,29 @@
+import numpy as np
+from sklearn.metrics import log_loss
+
+from tfglue.training.losses import LOSSES
+
+RANDOM = np.random.default_rng(0)
+
+
+def test_cross_entropy_equals_scikit_learn():
+    logits = RANDOM.normal(size=(50, 3)).astype(np.float32) * 5
+    labels = RANDOM.integers(0, 3, 50).astype(np.int32)
+    probabilities = np.exp(logits.astype(np.float64))
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    found = np.asarray(LOSSES.get("classify")(labels, logits))
+    assert found.shape == (50,)
+    assert np.isclose(found.mean(), log_loss(labels, probabilities, labels=[0, 1, 2]), rtol=1e-5)
+
+
+def test_squared_error_is_on_the_scale_of_the_scores():
+    labels = np.array([0.0, 5.0, 2.5], np.float32)
+    logits = np.array([[1.0], [4.0], [2.5]], np.float32)
+    assert np.array_equal(np.asarray(LOSSES.get("regress")(labels, logits)), [1, 1, 0])
+
+
+def test_half_precision_logits_give_float32_losses():
+    import ml_dtypes
+
+    logits = np.zeros((2, 3), ml_dtypes.bfloat16)
+    assert LOSSES.get("classify")(np.array([0, 1]), logits).dtype == "float32"

@@ -1,0 +1,63 @@
+"""Optimizers against NumPy, and the choice of weights that decay."""
+
+import keras
+import numpy as np
+import pytest
+
+from tfglue.training.optimizer import build_optimizer, decays
+from tfglue.training.schedule import WarmupSchedule
+
+NAMES = ("encoder.layers.0.attention.query.kernel", "encoder.layers.0.attention.query.bias",
+         "encoder.embeddings.layer_norm.gamma", "encoder.embeddings.layer_norm.beta",
+         "encoder.embeddings.word")
+RATES = WarmupSchedule(0.01, 3, 20)
+DECAY, EPSILON, B1, B2 = 0.1, 1e-6, 0.9, 0.999
+
+
+def reference(name, start, gradients, decayed):
+    w, m, v = start.astype(np.float64), 0.0, 0.0
+    for step, g in enumerate(gradients.astype(np.float64)):
+        rate = 0.01 * (step / 3 if step < 3 else (20 - step) / 17)
+        w = w * (1 - rate * DECAY * decayed)
+        if name == "sgd":
+            w = w - rate * g
+            continue
+        m, v = B1 * m + (1 - B1) * g, B2 * v + (1 - B2) * g * g
+        if name == "adamw":
+            t = step + 1
+            update = (m / (1 - B1**t)) / (np.sqrt(v / (1 - B2**t)) + EPSILON)
+        else:
+            update = m / (np.sqrt(v) + EPSILON)
+        w = w - rate * update
+    return w
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam_uncorrected", "sgd"])
+def test_updates_equal_numpy_and_only_matrices_decay(name):
+    random = np.random.default_rng(0)
+    starts = [random.normal(size=(4, 3)).astype(np.float32) for _ in NAMES]
+    gradients = random.normal(size=(12, len(NAMES), 4, 3)).astype(np.float32)
+    weights = {key: keras.Variable(w) for key, w in zip(NAMES, starts, strict=True)}
+    optimizer = build_optimizer(name, RATES, weights, weight_decay=DECAY, epsilon=EPSILON)
+    for step in range(12):
+        optimizer.apply([keras.ops.convert_to_tensor(g) for g in gradients[step]],
+                        list(weights.values()))
+    for index, key in enumerate(NAMES):
+        decayed = key.endswith(("kernel", "word"))
+        expected = reference(name, starts[index], gradients[:, index], decayed)
+        # Keras's own Adam folds the bias correction into the rate, so epsilon is scaled with it.
+        assert np.allclose(weights[key].numpy(), expected, atol=2e-6), key
+
+
+def test_a_subset_of_the_weights_can_be_updated_and_the_rest_stays():
+    weights = {key: keras.Variable(np.ones(3, np.float32)) for key in NAMES}
+    optimizer = build_optimizer("adamw", RATES, weights, weight_decay=DECAY, epsilon=EPSILON)
+    for _ in range(3):
+        optimizer.apply([keras.ops.ones(3)], [weights[NAMES[0]]])
+    assert not np.array_equal(weights[NAMES[0]].numpy(), np.ones(3))
+    for key in NAMES[1:]:
+        assert np.array_equal(weights[key].numpy(), np.ones(3))
+
+
+def test_biases_and_layer_norms_do_not_decay():
+    assert [decays(name) for name in NAMES] == [True, False, False, False, True]

@@ -1,0 +1,41 @@
+"""``python -m tfglue`` and the console script ``tfglue``: the list of commands, and each of them."""
+
+import importlib
+import sys
+
+import tfglue
+from tfglue.command_line import run
+from tfglue.errors import UserError, suggestion
+
+COMMANDS = {
+    "train": "fine-tune an encoder on a task and write a run folder",
+    "evaluate": "metrics of a run on labelled data",
+    "predict": "answers of a run for texts, files or splits",
+    "doctor": "what is installed, what is missing, and how to mend it",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs ``tfglue <command> ...``; without a command, lists them."""
+    words = sys.argv[1:] if argv is None else argv
+    if not words or words[0] in ("-h", "--help"):
+        width = max(map(len, COMMANDS))
+        print(f"tfglue {tfglue.__version__}\n\nusage: tfglue <command> [--help] ...\n")
+        print("\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()))
+        return 0
+    if words[0] == "--version":
+        print(tfglue.__version__)
+        return 0
+    if words[0] not in COMMANDS:
+        return run(lambda: _unknown(words[0]))
+    return importlib.import_module(f"tfglue.{words[0]}").main(words[1:])
+
+
+def _unknown(name: str) -> int:
+    raise UserError(
+        f"unknown command '{name}'{suggestion(name, COMMANDS)} (known: {', '.join(COMMANDS)})"
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

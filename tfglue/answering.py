@@ -1,0 +1,51 @@
+"""Which task and which rows `evaluate` and `predict` mean."""
+
+from typing import TYPE_CHECKING
+
+from tfglue import tasks
+from tfglue.errors import UserError
+from tfglue.tasks.task import Task
+
+if TYPE_CHECKING:
+    from tfglue.data.sources import Source
+    from tfglue.run import Run
+
+
+def answered_task(run: "Run", name: str | None) -> Task:
+    """The task to answer: the run's only one, a named one of it, or one its head answers (ax).
+
+    Raises:
+        UserError: if the run does not answer the named task.
+    """
+    if name is None or name in run.tasks:
+        return run.task(name)
+    task = tasks.get(name)
+    if task.name not in run.tasks and task.predicted_by in run.tasks:
+        return task
+    return run.task(task.name)
+
+
+def source_for(run: "Run", task: Task, data: str | None, file: str | None) -> "Source":
+    """The source of rows: a file of the user's, what ``--data`` names, or the run's own data.
+
+    The labels and their order are the run's, whatever a declaration says today.
+
+    Raises:
+        UserError: if both are given, or the source has not the task.
+    """
+    from tfglue.data.sources import FileSource, open_source
+    from tfglue.preparation import text_fields
+
+    if data and file:
+        raise UserError("--data and --input exclude each other; give one")
+    config = run.folder.manifest()["config"]
+    fields = text_fields(config["text_fields"])
+    if file:
+        return FileSource(task, {"input": file}, fields, config["label_field"])
+    own = {split: config[f"{split}_file"] for split in ("train", "dev", "test")}
+    if data is None and own["train"]:
+        paths = {split: path for split, path in own.items() if path}
+        return FileSource(task, paths, fields, config["label_field"])
+    if task.name not in tasks.names():
+        raise UserError(f"--data: task '{task.name}' is your own; give its rows with --input")
+    return open_source(tasks.get(task.name), data if data is not None else config["data"])

@@ -1,0 +1,60 @@
+"""The plot of a run: training loss and evaluation over updates."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tfglue.files import atomic_file
+
+
+def plot_curves(
+    history: Sequence[Mapping[str, Any]],
+    main: Mapping[str, str],
+    path: Path,
+    *,
+    title: str,
+    best_update: int | None = None,
+) -> None:
+    """Draws loss (left) and main metrics (right) to a PNG.
+
+    Args:
+        history: rows as `history.csv` holds them.
+        main: task -> main metric.
+        path: where the picture goes.
+        title: shown above both panels.
+        best_update: marked with a line where given.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title)
+    losses, scores = figure.subplots(1, 2)
+    losses.plot(*_column(history, "train_loss"), label="train", linewidth=1)
+    for name in _metric_columns(history):
+        task, split, metric = name.split(".")
+        points = _column(history, name)
+        if metric == "loss":
+            losses.plot(*points, marker="o", markersize=3, label=f"{task} {split}")
+        elif metric == main[task]:
+            scores.plot(*points, marker="o", markersize=3, label=f"{task} {split} {metric}")
+    losses.set(xlabel="updates", ylabel="loss")
+    scores.set(xlabel="updates", ylabel="main metric")
+    for panel in (losses, scores):
+        if best_update is not None:
+            panel.axvline(best_update, color="grey", linestyle=":", linewidth=1, label="best")
+        panel.grid(alpha=0.3)
+        if panel.get_legend_handles_labels()[0]:
+            panel.legend(fontsize="small")
+    with atomic_file(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)
+
+
+def _metric_columns(history: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(name for row in history for name in row if name.count(".") == 2))
+
+
+def _column(history: Sequence[Mapping[str, Any]], name: str) -> tuple[list[int], list[float]]:
+    rows = [row for row in history if name in row]
+    return [row["update"] for row in rows], [row[name] for row in rows]

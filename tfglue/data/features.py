@@ -1,0 +1,88 @@
+"""Token ids of text fields packed into BERT's input: [CLS] a [SEP] b [SEP]."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+TokenColumn = tuple[np.ndarray, np.ndarray]
+"""Token ids of one text field: flat values int32 (total,) and row splits int64 (rows + 1,)."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """Packed rows of one split, held once as one ragged array and never padded.
+
+    Args:
+        token_ids: flat int32 ids of all rows, special tokens included.
+        row_splits: int64 (rows + 1,); row i is ``token_ids[row_splits[i]:row_splits[i + 1]]``.
+        first_lengths: int32 (rows,): how many tokens belong to segment 0, so [CLS] a [SEP].
+        labels: int32 class ids or float32 scores (rows,); None if unlabelled.
+        truncated: how many rows lost tokens to the maximum length.
+    """
+
+    token_ids: np.ndarray
+    row_splits: np.ndarray
+    first_lengths: np.ndarray
+    labels: np.ndarray | None = None
+    truncated: int = 0
+
+    def __len__(self) -> int:
+        return len(self.first_lengths)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens per row, special tokens included; int64 (rows,)."""
+        return np.diff(self.row_splits)
+
+
+def pack(
+    columns: list[TokenColumn],
+    *,
+    max_length: int,
+    cls_id: int,
+    sep_id: int,
+    labels: np.ndarray | None = None,
+) -> Features:
+    """Packs one or two token columns into rows of at most `max_length` tokens.
+
+    Pairs lose tokens from the end of the longer field, one at a time, and from the second one when
+    both are equally long, as in Google's BERT code.
+    """
+    lengths = [np.diff(splits) for _, splits in columns]
+    kept = _truncated_lengths(lengths, max_length - 1 - len(columns))
+    row_lengths = 1 + len(columns) + sum(kept)
+    row_splits = np.concatenate([[0], np.cumsum(row_lengths)]).astype(np.int64)
+    token_ids = np.empty(row_splits[-1], np.int32)
+    position = row_splits[:-1].copy()
+    token_ids[position] = cls_id
+    position += 1
+    for (values, splits), keep in zip(columns, kept, strict=True):
+        offsets = np.arange(keep.sum()) - np.repeat(np.cumsum(keep) - keep, keep)
+        token_ids[np.repeat(position, keep) + offsets] = values[
+            np.repeat(splits[:-1], keep) + offsets
+        ]
+        position += keep
+        token_ids[position] = sep_id
+        position += 1
+    return Features(
+        token_ids=token_ids,
+        row_splits=row_splits,
+        first_lengths=(kept[0] + 2).astype(np.int32),
+        labels=labels,
+        truncated=int(np.count_nonzero(sum(kept) < sum(lengths))),
+    )
+
+
+def _truncated_lengths(lengths: list[np.ndarray], room: int) -> list[np.ndarray]:
+    if len(lengths) == 1:
+        return [np.minimum(lengths[0], room)]
+    first, second = lengths
+    # Closed form of "drop from the longer one until both fit".
+    larger_half, smaller_half = (room + 1) // 2, room // 2
+    short_first = np.minimum(first, larger_half)
+    short_second = np.minimum(second, smaller_half)
+    fits = first + second <= room
+    return [
+        np.where(fits, first, np.minimum(first, room - short_second)),
+        np.where(fits, second, np.minimum(second, room - short_first)),
+    ]

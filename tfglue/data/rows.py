@@ -1,0 +1,106 @@
+"""From the rows of a table to examples, by a task's declaration."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfglue.data.examples import Examples
+from tfglue.errors import UserError, suggestion
+from tfglue.tasks.tables import Table, parse_number
+from tfglue.tasks.task import Column, Task
+
+ID_COLUMNS = ("index", "id", "idx")
+_LABELS_SHOWN = 10
+
+
+def read_examples(
+    table: Table, task: Task, text: Sequence[Column], label: Column | None
+) -> Examples:
+    """Reads a table's rows as examples of a task.
+
+    Args:
+        table: the file; each bad row goes to its `problem`.
+        task: gives the labels, those to ignore, or the range of the scores.
+        text: one column for every text field of the task.
+        label: the label's column; None reads the rows without labels.
+
+    Returns:
+        Examples whose ids are the column ``index``, ``id`` or ``idx``, or else the 0-based number
+        of the row in the file. `skipped` counts broken rows and ignored labels.
+
+    Raises UserError for a missing column, and for a file in which no row is left.
+    """
+    wanted = [*text] if label is None else [*text, label]
+    named = [name for name in ID_COLUMNS if name in (table.columns or ()) and name not in wanted]
+    columns = wanted + named[:1]
+    parse = _LabelParser(task)
+    ids: list[str] = []
+    texts: list[list[str]] = [[] for _ in text]
+    labels: list[float] = []
+    ignored = 0
+    for number, (line, values) in enumerate(table.rows(columns)):
+        parts = values[: len(texts)]
+        if not any(part.strip() for part in parts):
+            table.problem(line, "the text is blank")
+            continue
+        if label is not None:
+            written = values[len(texts)]
+            if written in task.ignored_labels:
+                ignored += 1
+                continue
+            value, problem = parse(written)
+            if problem:
+                table.problem(line, problem)
+                continue
+            labels.append(value)
+        ids.append(values[-1] if named else str(number))
+        for column, part in zip(texts, parts, strict=True):
+            column.append(part)
+    if not ids:
+        raise UserError(f"{table.path}: no row is left to use")
+    return Examples(
+        ids=ids,
+        texts=tuple(texts),
+        labels=None if label is None else np.asarray(labels, label_dtype(task)),
+        origin=str(table.path),
+        skipped=table.skipped + ignored,
+    )
+
+
+def label_dtype(task: Task) -> type:
+    """The NumPy type of a task's labels: int32 for class ids, float32 for scores."""
+    return np.int32 if task.kind == "classify" else np.float32
+
+
+class _LabelParser:
+    """Turns what a file writes into a class id or a score, or says what is wrong with it."""
+
+    def __init__(self, task: Task):
+        self._task = task
+        self._known: dict[str, int] = {}
+
+    def __call__(self, text: str) -> tuple[float, str]:
+        return self._class(text) if self._task.kind == "classify" else self._score(text)
+
+    def _class(self, text: str) -> tuple[float, str]:
+        if text not in self._known:
+            label_id = self._task.label_id(text)
+            if label_id is None:
+                expected = self._task.file_labels or self._task.labels
+                shown = ", ".join(expected[:_LABELS_SHOWN])
+                more = len(expected) - _LABELS_SHOWN
+                return 0, (
+                    f"unknown label '{text}', expected one of {shown}"
+                    f"{f' and {more} more' if more > 0 else ''}{suggestion(text, expected)}"
+                )
+            self._known[text] = label_id
+        return self._known[text], ""
+
+    def _score(self, text: str) -> tuple[float, str]:
+        score = parse_number(text)
+        if score is None:
+            return 0, f"score '{text}' is not a number"
+        lowest, highest = self._task.score_range or (score, score)
+        if not lowest <= score <= highest:
+            return 0, f"score {text} is outside {lowest:g} to {highest:g}"
+        return score, ""

@@ -1,0 +1,245 @@
+"""Where the rows of a task come from: the built-in sample, TFDS, a folder, or the user's files."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from tfglue import tasks
+from tfglue.data.examples import Examples
+from tfglue.data.rows import read_examples
+from tfglue.data.tfds_source import TfdsSource
+from tfglue.errors import UserError, suggestion
+from tfglue.tasks import glue
+from tfglue.tasks.files import find_label_column, find_text_columns
+from tfglue.tasks.tables import Table
+from tfglue.tasks.task import Task
+
+SAMPLE_FOLDER = Path(tasks.__file__).parent / "sample"
+
+_PARENTS = ("", "glue", "glue_data")
+_ENTRIES_SHOWN = 12
+
+
+class Source(Protocol):
+    """Splits of one task, each readable as `Examples`.
+
+    Attributes:
+        task: the task that the rows are read as.
+        kind: ``sample``, ``tfds``, ``folder`` or ``files``.
+        description: what a run prints and records about the source.
+    """
+
+    task: Task
+    kind: str
+    description: str
+
+    def splits(self) -> tuple[str, ...]:
+        """Names of the splits that are there, in the order of their declaration."""
+
+    def read(self, split: str, labelled: bool = True) -> Examples:
+        """Reads one split. `labelled=False` leaves labels aside, even where there are some."""
+
+
+class FolderSource:
+    """A task's files in the layout of its published download.
+
+    Args:
+        task: a task with declared files.
+        folder: the folder that holds them.
+        kind: ``folder``, or ``sample`` for the sentences shipped with the package.
+        description: printed by runs; by default the folder.
+    """
+
+    def __init__(self, task: Task, folder: Path, kind: str = "folder", description: str = ""):
+        self.task = task
+        self.folder = Path(folder)
+        self.kind = kind
+        self.description = description or f"folder {folder}"
+
+    def splits(self) -> tuple[str, ...]:
+        """Splits whose file is there, in the order of their declaration."""
+        return tuple(
+            split for split, file in self.task.files.items() if (self.folder / file.name).is_file()
+        )
+
+    def table(self, split: str, on_problem: Callable[[str], None] | None = None) -> Table:
+        """Opens the file of a split. Raises UserError if the task has no such split or file."""
+        if split not in self.task.files:
+            raise _unknown_split(self.task, split, self.task.files)
+        file = self.task.files[split]
+        return Table(
+            self.folder / file.name,
+            header=file.header,
+            width=file.columns,
+            skip_broken_rows=file.skip_broken_rows,
+            on_problem=on_problem,
+        )
+
+    def read(self, split: str, labelled: bool = True) -> Examples:
+        """Reads one split. Raises UserError with file and line for what is not as declared."""
+        table = self.table(split)
+        file = self.task.files[split]
+        return read_examples(table, self.task, file.text, file.label if labelled else None)
+
+
+class FileSource:
+    """The user's own TSV, CSV or JSON-lines files, one a split.
+
+    Args:
+        task: the task that the rows are read as.
+        paths: split name -> file.
+        text_columns: names of the text columns; by default found as `find_text_columns` does.
+        label_column: name of the label column; by default found as `find_label_column` does.
+            Test files may be without it.
+    """
+
+    kind = "files"
+
+    def __init__(
+        self,
+        task: Task,
+        paths: Mapping[str, Path | str],
+        text_columns: tuple[str, ...] | None = None,
+        label_column: str | None = None,
+    ):
+        self.task = task
+        self.paths = {split: Path(path) for split, path in paths.items()}
+        self.description = "files " + ", ".join(str(path) for path in self.paths.values())
+        self._text_columns = text_columns
+        self._label_column = label_column
+
+    def splits(self) -> tuple[str, ...]:
+        """The splits that files were given for."""
+        return tuple(self.paths)
+
+    def read(self, split: str, labelled: bool = True) -> Examples:
+        """Reads one split. Raises UserError with file and line for what is not as expected."""
+        if split not in self.paths:
+            raise _unknown_split(self.task, split, self.paths)
+        table = Table(self.paths[split])
+        text = find_text_columns(table, self._text_columns, self.task)
+        label = None
+        if labelled:
+            optional = split.startswith("test")
+            label = find_label_column(table, self._label_column, self.task, optional)
+        return read_examples(table, self.task, text, label)
+
+
+def open_source(task: Task, data: str | None = None) -> Source:
+    """Opens the source that ``--data`` names for a task.
+
+    Args:
+        task: a declared task.
+        data: ``sample``, ``tfds``, a folder (the task's own, or a root with known sub-folders), or
+            ``task=DIR,task2=DIR2``, where each DIR may be any of the former. None takes
+            ``$GLUE_DIR`` for a GLUE task if it is set, else ``sample``.
+
+    Raises UserError for a name that is nothing of this, and for a folder without the task's files.
+    """
+    if not task.files:
+        raise UserError(f"task '{task.name}' has no published files; pass them with --train_file")
+    if data is None:
+        glue_folder = os.environ.get("GLUE_DIR", "")
+        if glue_folder and task.name in {glue_task.name for glue_task in glue.TASKS}:
+            return _folder_source(task, glue_folder, "$GLUE_DIR")
+        data = "sample"
+    explicit = False
+    if "=" in data and not Path(data).is_dir():
+        data, explicit = _entry_of(task, data), True
+    if data == "tfds":
+        return TfdsSource(task)
+    if data == "sample":
+        folder = find_folder(task, SAMPLE_FOLDER)
+        if folder is None:
+            raise UserError(f"the built-in sample has no sentences for task '{task.name}'")
+        return FolderSource(task, folder, "sample", "sample (built-in sentences)")
+    return _folder_source(task, data, "--data", explicit)
+
+
+def find_folder(task: Task, root: Path) -> Path | None:
+    """The folder of a task: `root` by its name, or a known sub-folder; None if there is neither.
+
+    Names are compared without regard to case; a folder counts if it holds a file of the task.
+    """
+    root = Path(root)
+    if root.resolve().name.lower() in _folder_names(task) and _holds_files(task, root):
+        return root
+    for parent in _PARENTS:
+        for base in _children(root, (parent,)) if parent else [root]:
+            for folder in _children(base, _folder_names(task)):
+                if _holds_files(task, folder):
+                    return folder
+    return None
+
+
+def _folder_source(task: Task, data: str, flag: str, explicit: bool = False) -> FolderSource:
+    root = Path(data)
+    if not root.is_dir():
+        near = suggestion(data, ("sample", "tfds")) if flag == "--data" else ""
+        raise UserError(f"{flag} {data}: no such folder{near} (sample, tfds, or a folder)")
+    folder = find_folder(task, root)
+    if folder is None and _holds_files(task, root):
+        # Files of this name alone prove little: RTE and WNLI share names, columns and labels.
+        owner = next((other for other in _declared() if _is_named(other, root)), None)
+        if owner and not explicit:
+            raise UserError(
+                f"{flag} {data}: this is the folder of task '{owner.name}', not of '{task.name}' "
+                f"(to use it all the same: --data {task.name}={data})"
+            )
+        folder = root
+    if folder is None:
+        places = [f"{parent}/{name}".lstrip("/") for parent in _PARENTS for name in task.folders]
+        entries = sorted(entry.name for entry in root.iterdir())
+        more = len(entries) - _ENTRIES_SHOWN
+        raise UserError(
+            f"{flag} {data}: no folder of task '{task.name}' (looked for {', '.join(places)} with "
+            f"{', '.join(sorted({file.name for file in task.files.values()}))}; "
+            f"there is {', '.join(entries[:_ENTRIES_SHOWN]) or 'nothing'}"
+            f"{f' and {more} more' if more > 0 else ''})"
+        )
+    note = " (from $GLUE_DIR)" if flag == "$GLUE_DIR" else ""
+    return FolderSource(task, folder, description=f"folder {folder}{note}")
+
+
+def _entry_of(task: Task, data: str) -> str:
+    entries = {}
+    for part in filter(None, (part.strip() for part in data.split(","))):
+        name, equals, folder = part.partition("=")
+        if not (equals and folder):
+            raise UserError(f"--data {data}: '{part}' is not of the form task=DIR")
+        entries[tasks.get(name).name] = folder
+    if task.name not in entries:
+        raise UserError(f"--data {data}: nothing for task '{task.name}'; add {task.name}=DIR")
+    return entries[task.name]
+
+
+def _declared() -> list[Task]:
+    return [tasks.get(name) for name in tasks.names()]
+
+
+def _folder_names(task: Task) -> tuple[str, ...]:
+    return tuple(name.lower() for name in (*task.folders, task.name, *task.aliases))
+
+
+def _is_named(task: Task, folder: Path) -> bool:
+    return folder.resolve().name.lower() in _folder_names(task)
+
+
+def _holds_files(task: Task, folder: Path) -> bool:
+    return any((folder / file.name).is_file() for file in task.files.values())
+
+
+def _children(folder: Path, names: tuple[str, ...]) -> list[Path]:
+    """Sub-folders by lower-case name, in the order of `names`."""
+    if not folder.is_dir():
+        return []
+    found = sorted(entry for entry in folder.iterdir() if entry.name.lower() in names)
+    return sorted(filter(Path.is_dir, found), key=lambda entry: names.index(entry.name.lower()))
+
+
+def _unknown_split(task: Task, split: str, known: Mapping) -> UserError:
+    return UserError(
+        f"task '{task.name}' has no split '{split}'{suggestion(split, known)} "
+        f"(splits: {', '.join(known)})"
+    )

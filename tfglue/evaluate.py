@@ -1,0 +1,54 @@
+"""``python -m tfglue.evaluate``: metrics of a run on labelled data."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tfglue.answering import answered_task, source_for
+from tfglue.command_line import Parser, quiet_tensorflow, run
+from tfglue.files import write_json
+
+_DESCRIPTION = """Metrics of a run on labelled data, over whole splits.
+
+  python -m tfglue.evaluate --run saved_models/rte
+  python -m tfglue.evaluate --run saved_models/mnli --data GLUE_FOLDER --split dev_mismatched
+  python -m tfglue.evaluate --run saved_models/mine --input more.csv"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit status."""
+    return run(lambda: _evaluate(argv))
+
+
+def _evaluate(argv: Sequence[str] | None) -> None:
+    parser = Parser("python -m tfglue.evaluate", _DESCRIPTION)
+    parser.add_argument("--run", required=True, help="run folder, or RUN@epoch")
+    parser.add_argument("--data", help="as in training [the data the run was trained on]")
+    parser.add_argument("--input", help="your own labelled .tsv, .csv or .jsonl instead")
+    parser.add_argument("--split", help="splits, a,b [every dev split]")
+    parser.add_argument("--task", help="task, where the run answers several")
+    parser.add_argument("--output", help="JSON file of the metrics [RUN/evaluation.json]")
+    flags = parser.parse_args(argv)
+    quiet_tensorflow()
+    from tfglue.run import Run
+
+    opened = Run.open(flags.run)
+    task = answered_task(opened, flags.task)
+    source = source_for(opened, task, flags.data, flags.input)
+    print(f"data: {source.description}")
+    splits = flags.split.split(",") if flags.split else source.splits()
+    if not flags.split and not flags.input:
+        splits = [split for split in splits if split.startswith("dev")]
+    metrics, data = {}, {}
+    for split in splits:
+        examples = source.read(split)
+        metrics[split] = opened.evaluate(task, examples)
+        data[split] = {"rows": len(examples), "digest": examples.digest()}
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics[split].items())
+        print(f"{task.name} {split} ({len(examples)} rows): {shown}")
+    output = Path(flags.output) if flags.output else opened.folder.path / "evaluation.json"
+    write_json(output, {task.name: metrics, "main": {task.name: task.main_metric}, "data": data})
+    print(f"written: {output}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,74 @@
+"""The README of a run folder: what it is, how it was made, how good it is, how to use it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def model_card(manifest: Mapping[str, Any], metrics: Mapping[str, Any], path: str) -> str:
+    """Markdown of a finished run.
+
+    Args:
+        manifest: content of ``run.yaml``.
+        metrics: content of ``metrics.json``.
+        path: the run folder as the user named it, for the commands.
+    """
+    tasks = ", ".join(manifest["tasks"])
+    encoder = manifest["encoder"]
+    lines = [
+        f"# {tasks}: a tfglue run",
+        "",
+        f"BERT encoder `{encoder['name']}` ({encoder['report']}) fine-tuned on {tasks}.",
+        "",
+        "## Results",
+        "",
+        "| task | split | rows | " + "metric | value |",
+        "|---|---|---|---|---|",
+    ]
+    for task, splits in metrics.items():
+        if task == "main":
+            continue
+        for split, values in splits.items():
+            rows = manifest["data"][task].get(split, {}).get("rows", "")
+            for name, value in values.items():
+                shown = f"**{name}**" if name == metrics["main"][task] else name
+                lines.append(f"| {task} | {split} | {rows} | {shown} | {value:.4f} |")
+    lines += [
+        "",
+        f"Weights: {manifest['result']['kept']}. Metrics are over whole splits.",
+        "",
+        "![training curves](curves.png)",
+        "",
+        "## Data",
+        "",
+    ]
+    for task, splits in manifest["data"].items():
+        for split, facts in splits.items():
+            lines.append(
+                f"- {task} {split}: {facts['rows']} rows from {facts['origin']}, "
+                f"{facts['truncated']} truncated, digest `{facts['digest'][:16]}`"
+            )
+    for task, declared in manifest["tasks"].items():
+        if declared.get("labels"):
+            lines.append(f"- labels of {task}, by id: {', '.join(declared['labels'])}")
+    lines += ["", "## Settings", "", "| setting | value |", "|---|---|"]
+    lines += [
+        f"| {name} | {value} |" for name, value in manifest["config"].items() if value is not None
+    ]
+    lines += [
+        "",
+        f"Parameters: {manifest['parameters']['total']:,}, of which "
+        f"{manifest['parameters']['trained']:,} trained. Parents: "
+        f"{', '.join(manifest['parents']) or 'none'}.",
+        "",
+        "Made with " + ", ".join(f"{k} {v}" for k, v in manifest["versions"].items()) + ".",
+        "",
+        "## Use",
+        "",
+        "```sh",
+        manifest["command"],
+        f"python -m tfglue.evaluate --run {path}",
+        f"python -m tfglue.predict --run {path} --input -",
+        "```",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,193 @@
+"""BERT's encoder, with all hidden states and the pooled output."""
+
+import keras
+from keras import ops
+
+from tfglue.models.embeddings import BertEmbeddings
+from tfglue.models.initialization import initialize_weights
+from tfglue.models.layer import BertLayer
+
+MASKED_SCORE = -1e9
+"""Added to the scores of padding. The smallest float32 would become -inf in bfloat16, and a row
+without any token NaN."""
+
+
+@keras.saving.register_keras_serializable(package="tfglue")
+class BertEncoder(keras.Model):
+    """The encoder of BERT (Devlin et al. 2019, 3); all weights exist once it is constructed.
+
+    Dropout is on exactly when `dropout_seed` is given. Keras's `training` flag plays no part: it
+    could not say which masks to draw, and here a caller who wants dropout has to say it, so that
+    resumed and replicated training draws the masks it should. Parts whose `trainable` is False
+    (the embeddings, a layer) run without dropout even then; set it before a graph is traced.
+
+    GELU is exact and kernels start from a truncated normal, as in `transformers` and in Google's
+    code, in this order.
+
+    Args:
+        vocabulary_size: number of token ids.
+        num_layers: number of layers.
+        num_heads: attention heads per layer; divides `hidden_dim`.
+        hidden_dim: width of the hidden states.
+        intermediate_dim: width inside the feed-forward networks.
+        dropout: rate on the embeddings and on the output of each sub-layer.
+        attention_dropout: rate on the attention probabilities.
+        max_sequence_length: longest input in tokens; the caller keeps to it.
+        num_segments: number of segment ids.
+        layer_norm_epsilon: added to the variance in every LayerNorm.
+        activation: of the feed-forward networks; a name in `tfglue.models.layer.ACTIVATIONS`.
+        initializer_range: standard deviation of initial kernels and embeddings.
+
+    Raises:
+        UserError: the heads do not divide `hidden_dim`, the activation is unknown, or a dropout
+            rate is outside [0, 1).
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        num_layers: int,
+        num_heads: int,
+        hidden_dim: int,
+        intermediate_dim: int,
+        dropout: float = 0.1,
+        attention_dropout: float = 0.1,
+        max_sequence_length: int = 512,
+        num_segments: int = 2,
+        layer_norm_epsilon: float = 1e-12,
+        activation: str = "gelu",
+        initializer_range: float = 0.02,
+        dtype=None,
+        **options,
+    ):
+        super().__init__(dtype=dtype, **options)
+        self.vocabulary_size = vocabulary_size
+        self.num_layers = num_layers
+        self.num_heads = num_heads
+        self.hidden_dim = hidden_dim
+        self.intermediate_dim = intermediate_dim
+        self.dropout = dropout
+        self.attention_dropout = attention_dropout
+        self.max_sequence_length = max_sequence_length
+        self.num_segments = num_segments
+        self.layer_norm_epsilon = layer_norm_epsilon
+        self.activation = activation
+        self.initializer_range = initializer_range
+
+        self.embeddings = BertEmbeddings(
+            vocabulary_size,
+            hidden_dim,
+            max_sequence_length,
+            num_segments,
+            dropout,
+            layer_norm_epsilon,
+            initializer_range,
+            dropout_site=0,
+            dtype=self.dtype_policy,
+            name="embeddings",
+        )
+        self.encoder_layers = [
+            BertLayer(
+                num_heads,
+                hidden_dim,
+                intermediate_dim,
+                dropout,
+                attention_dropout,
+                layer_norm_epsilon,
+                activation,
+                initializer_range,
+                first_dropout_site=1 + index * BertLayer.num_dropout_sites,
+                dtype=self.dtype_policy,
+                name=f"layer_{index}",
+            )
+            for index in range(num_layers)
+        ]
+        self.pooler = keras.layers.Dense(
+            hidden_dim,
+            activation="tanh",
+            kernel_initializer=keras.initializers.TruncatedNormal(stddev=initializer_range),
+            dtype=self.dtype_policy,
+            name="pooler",
+        )
+        self.pooler.build((None, hidden_dim))
+        self.built = True
+
+    @classmethod
+    def from_preset(cls, name: str, seed: int = 0) -> "BertEncoder":
+        """Returns the encoder that `tfglue.models.checkpoints.load_encoder` loads."""
+        # Checkpoints know the encoder; the other way round only this shorthand does.
+        from tfglue.models.checkpoints import load_encoder
+
+        return load_encoder(name, seed).encoder
+
+    def call(self, inputs, dropout_seed=None):
+        """Encodes a batch.
+
+        Args:
+            inputs: dict of int32 (batch, time): `token_ids`; `segment_ids` (zeros if absent);
+                `padding_mask`, 1 for tokens and 0 for padding (ones if absent).
+            dropout_seed: int32 (2,), or None for no dropout.
+
+        Returns:
+            Dict of `hidden_states`, a tuple of num_layers + 1 tensors (batch, time, hidden_dim):
+            the embeddings, then each layer's output; and `pooled_output` (batch, hidden_dim), a
+            tanh layer on the first token. All are in the compute dtype.
+        """
+        token_ids = inputs["token_ids"]
+        segment_ids = inputs.get("segment_ids")
+        if segment_ids is None:
+            segment_ids = ops.zeros_like(token_ids)
+        attention_mask = self._attention_mask(inputs.get("padding_mask"), token_ids)
+
+        x = self.embeddings(
+            token_ids, segment_ids, dropout_seed=self._seed_for(self.embeddings, dropout_seed)
+        )
+        hidden_states = [x]
+        for layer in self.encoder_layers:
+            x = layer(x, attention_mask, dropout_seed=self._seed_for(layer, dropout_seed))
+            hidden_states.append(x)
+        return {"hidden_states": tuple(hidden_states), "pooled_output": self.pooler(x[:, 0, :])}
+
+    def _attention_mask(self, padding_mask, token_ids):
+        """(batch, 1, 1, time): 0 for tokens, `MASKED_SCORE` for padding, in the compute dtype."""
+        if padding_mask is None:
+            padding_mask = ops.ones_like(token_ids)
+        masked = (1 - ops.cast(padding_mask, self.compute_dtype)) * MASKED_SCORE
+        return masked[:, None, None, :]
+
+    def _seed_for(self, part: keras.layers.Layer, dropout_seed):
+        return dropout_seed if part.trainable else None
+
+    def named_weights(self) -> dict[str, keras.Variable]:
+        """Weights by our own stable names, such as ``layers.0.attention.query.kernel``.
+
+        Files of weights use these names: they depend on no Keras layer name or position.
+        """
+        parts = {"embeddings": self.embeddings}
+        parts |= {f"layers.{index}": layer for index, layer in enumerate(self.encoder_layers)}
+        weights = {
+            f"{prefix}.{name}": variable
+            for prefix, part in parts.items()
+            for name, variable in part.named_weights().items()
+        }
+        return weights | {"pooler.kernel": self.pooler.kernel, "pooler.bias": self.pooler.bias}
+
+    def initialize(self, seed: int) -> None:
+        """Draws all weights anew; the same seed gives the same encoder in any process."""
+        initialize_weights(self.named_weights(), self.initializer_range, seed)
+
+    def get_config(self):
+        return super().get_config() | {
+            "vocabulary_size": self.vocabulary_size,
+            "num_layers": self.num_layers,
+            "num_heads": self.num_heads,
+            "hidden_dim": self.hidden_dim,
+            "intermediate_dim": self.intermediate_dim,
+            "dropout": self.dropout,
+            "attention_dropout": self.attention_dropout,
+            "max_sequence_length": self.max_sequence_length,
+            "num_segments": self.num_segments,
+            "layer_norm_epsilon": self.layer_norm_epsilon,
+            "activation": self.activation,
+            "initializer_range": self.initializer_range,
+        }

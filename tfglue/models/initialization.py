@@ -1,0 +1,38 @@
+"""Random initial weights that depend on a seed and on each weight's name, and on nothing else."""
+
+import hashlib
+from collections.abc import Mapping
+
+import keras
+from keras import ops
+
+
+def initialize_weights(
+    named_weights: Mapping[str, keras.Variable], stddev: float, seed: int
+) -> None:
+    """Draws every weight anew: the same seed and name give the same values in any process.
+
+    Neither the order of creation nor a global random state plays a part, so that adding a weight
+    leaves the others as they were. Names that end in ``gamma`` become ones, ``bias`` and ``beta``
+    zeros, all others a normal distribution truncated at two standard deviations, as in Google's
+    BERT code (`transformers` does not truncate).
+
+    Args:
+        named_weights: weights by their stable names, as `named_weights()` of a model gives them.
+        stddev: standard deviation before truncation; BERT's `initializer_range`.
+        seed: any integer.
+    """
+    for name, variable in named_weights.items():
+        kind = name.rpartition(".")[2]
+        if kind == "gamma":
+            variable.assign(ops.ones(variable.shape, variable.dtype))
+        elif kind in ("bias", "beta"):
+            variable.assign(ops.zeros(variable.shape, variable.dtype))
+        else:
+            draw = keras.initializers.TruncatedNormal(stddev=stddev, seed=_seed_of(name, seed))
+            variable.assign(draw(variable.shape, variable.dtype))
+
+
+def _seed_of(name: str, seed: int) -> int:
+    digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
+    return int.from_bytes(digest[:4], "little")

@@ -1,0 +1,102 @@
+"""Where a training run goes, and what may stand there already."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tfglue.config import TrainConfig
+from tfglue.errors import UserError
+from tfglue.run_folder import RunFolder
+
+# These may be written differently and mean the same; digests of data and encoder decide.
+_COMPARED_BY_DIGEST = ("data", "encoder", "train_file", "dev_file", "test_file")
+
+ROOT = Path("saved_models")
+
+
+def claim_output(given: Mapping[str, Any]) -> tuple[RunFolder | None, dict[str, Any] | None]:
+    """The folder an explicit ``--output`` names, and ``run.yaml`` of the run to resume there.
+
+    Returns:
+        ``(folder, stored)``; no folder where none is named, nothing stored in a new run.
+
+    Raises:
+        UserError: the folder is taken and neither ``--resume`` nor ``--overwrite`` is given, or is
+            no run, or ``--resume`` comes without ``--output``.
+    """
+    if given.get("resume") and given.get("overwrite"):
+        raise UserError("--resume and --overwrite exclude each other; give one")
+    output = given.get("output")
+    if output is None:
+        for flag in ("resume", "overwrite"):
+            if given.get(flag):
+                raise UserError(f"--{flag} needs --output, the folder of the run")
+        return None, None
+    folder = RunFolder(output)
+    if not folder.exists:
+        return folder, None
+    if not folder.is_run():
+        raise UserError(f"--output: {output} exists and is not a run; name another folder")
+    if given.get("resume"):
+        return folder, folder.manifest()
+    if not given.get("overwrite"):
+        raise UserError(
+            f"--output: {output} holds a run; add --resume to go on with it, --overwrite to "
+            "replace it, or name another folder"
+        )
+    return folder, None
+
+
+def free_output(task: str) -> RunFolder:
+    """``saved_models/<task>``, or that with -2, -3, ... if taken."""
+    number, folder = 1, RunFolder(ROOT / task)
+    while folder.exists:
+        number += 1
+        folder = RunFolder(ROOT / f"{task}-{number}")
+    return folder
+
+
+def resumed_settings(given: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of the stored run, those the user repeats included.
+
+    Raises:
+        UserError: naming every given setting that differs from the stored run's.
+    """
+    config = stored["config"]
+    changed = [
+        f"{name} was {config.get(name)}, now {value}"
+        for name, value in given.items()
+        if name in TrainConfig().to_dict()
+        and name not in _COMPARED_BY_DIGEST
+        and config.get(name) != value
+    ]
+    if changed:
+        raise UserError(
+            f"--resume: settings differ from the run in {given['output']} ({'; '.join(changed)}); "
+            "a run goes on as it began: leave them out, or start another run"
+        )
+    kept = {name: value for name, value in config.items() if value is not None}
+    return {**kept, **given}
+
+
+def check_same_inputs(now: Mapping[str, Any], stored: Mapping[str, Any], output: str) -> None:
+    """Raises UserError if data, encoder or vocabulary are not those the stored run began with."""
+    for task, splits in stored["data"].items():
+        for split, facts in splits.items():
+            found = now["data"].get(task, {}).get(split, {})
+            if found.get("digest") != facts["digest"]:
+                raise UserError(
+                    f"--resume: {task} {split} is not the data that the run in {output} began "
+                    f"with ({facts['rows']} rows from {facts['origin']})"
+                )
+    for part in ("encoder", "tokenizer"):
+        if now[part]["digest"] != stored[part]["digest"]:
+            raise UserError(
+                f"--resume: the {part} is not the one that the run in {output} began with "
+                f"({stored['encoder']['name']})"
+            )
+    for name in ("plan", "total_updates"):
+        if now[name] != stored[name]:
+            raise UserError(
+                f"--resume: {name} was {stored[name]} in the run in {output}, now {now[name]}"
+            )

@@ -1,0 +1,158 @@
+"""From settings to what training needs: task, rows, tokenizer, encoder and packed features."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfglue import tasks
+from tfglue.config import TrainConfig, resolve
+from tfglue.data.encode import encode
+from tfglue.data.examples import Examples
+from tfglue.data.features import Features
+from tfglue.data.sources import FileSource, Source, open_source
+from tfglue.data.subset import nested_order, subset_size
+from tfglue.data.tokenizer import BertTokenizer
+from tfglue.errors import UserError
+from tfglue.models.checkpoints import LoadedEncoder, load_encoder
+from tfglue.tasks.files import task_from_files
+from tfglue.tasks.task import Task
+
+_LOWER_CASE = {"auto": None, "true": True, "false": False}
+_FILE_SETTINGS = {"train": "train_file", "dev": "dev_file", "test": "test_file"}
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that a run needs before its model is made.
+
+    Args:
+        given: settings as the user gave them.
+        config: complete settings.
+        task: what is trained.
+        examples: split name -> rows; ``train`` and the dev splits.
+        features: the same, tokenized and packed.
+        tokenizer: of the encoder.
+        loaded: the encoder with its report.
+        encoder_digest: of its weights before training.
+        train_rows: which rows of the source the run trains on, in order; None for all of them.
+    """
+
+    given: Mapping[str, Any]
+    config: TrainConfig
+    task: Task
+    examples: Mapping[str, Examples]
+    features: Mapping[str, Features]
+    tokenizer: BertTokenizer
+    loaded: LoadedEncoder
+    encoder_digest: str
+    train_rows: np.ndarray | None
+
+    def data_facts(self) -> dict[str, dict[str, Any]]:
+        """What ``run.yaml`` records of the data of each split."""
+        return {
+            split: {
+                "origin": rows.origin,
+                "rows": len(rows),
+                "skipped": rows.skipped,
+                "truncated": self.features[split].truncated,
+                "digest": rows.digest(),
+            }
+            for split, rows in self.examples.items()
+        }
+
+
+def choose_task(given: Mapping[str, Any], say: Say) -> tuple[Task, Source]:
+    """The task and the source of its rows, from the settings the user gave.
+
+    Raises:
+        UserError: no task is named, or it cannot be trained, or its data are not there.
+    """
+    name = given.get("task") or ""
+    if given.get("train_file"):
+        return _task_of_files(name, given, say)
+    if not name:
+        raise UserError(f"--task is needed; one of: {', '.join(tasks.names())}")
+    chosen = tasks.expand(name)
+    if len(chosen) != 1:
+        raise UserError(f"--task: expected one task, not {len(chosen)} ({name})")
+    task = chosen[0]
+    if task.predicted_by:
+        raise UserError(
+            f"--task {task.name} has no training data; train {task.predicted_by} and "
+            f"run python -m tfglue.predict --task {task.name} on it"
+        )
+    source = open_source(task, given.get("data"))
+    say(f"data: {source.description}")
+    return task, source
+
+
+def _task_of_files(name: str, given: Mapping[str, Any], say: Say) -> tuple[Task, Source]:
+    base = tasks.get(name) if name in tasks.names() else None
+    paths = {split: given[key] for split, key in _FILE_SETTINGS.items() if given.get(key)}
+    fields = text_fields(given.get("text_fields"))
+    task, lines = task_from_files(
+        name=name or Path(given["train_file"]).stem,
+        text_fields=fields,
+        label_field=given.get("label_field"),
+        kind=given.get("kind"),
+        base=base,
+        **{_FILE_SETTINGS[split]: path for split, path in paths.items()},
+    )
+    for line in lines:
+        say(line)
+    return task, FileSource(task, paths, fields, given.get("label_field"))
+
+
+def text_fields(text: str | None) -> tuple[str, ...] | None:
+    """Column names of a ``--text_fields`` setting."""
+    return tuple(part.strip() for part in text.split(",")) if text else None
+
+
+def prepare(given: Mapping[str, Any], say: Say) -> Prepared:
+    """Reads, tokenizes and packs all that a training run needs, saying what it found.
+
+    Raises:
+        UserError: for any mistake in settings, data or encoder.
+    """
+    task, source = choose_task(given, say)
+    config = resolve(given, task.name, task.recipe)
+    loaded = load_encoder(config.encoder, seed=config.seed)
+    limit = loaded.encoder.max_sequence_length
+    if config.max_length > limit:
+        raise UserError(f"--max_length: {config.encoder} has {limit} positions, not more")
+    say(f"encoder: {loaded.source}; {loaded.report}")
+    tokenizer = loaded.tokenizer(_LOWER_CASE[config.lower_case])
+    examples = {"train": source.read("train")}
+    examples |= {split: source.read(split) for split in source.splits() if split.startswith("dev")}
+    rows = _chosen_rows(examples["train"], config)
+    if rows is not None:
+        examples["train"] = examples["train"].take(rows)
+    features = {s: encode(rows_, tokenizer, config.max_length) for s, rows_ in examples.items()}
+    for split, split_examples in examples.items():
+        say(_split_line(split, split_examples, features[split], config.max_length))
+    return Prepared(given, config, task, examples, features, tokenizer, loaded, loaded.digest(), rows)
+
+
+def _chosen_rows(train: Examples, config: TrainConfig) -> np.ndarray | None:
+    if config.train_examples is None and config.train_fraction is None:
+        return None
+    size = subset_size(len(train), config.train_examples, config.train_fraction)
+    return nested_order(train.labels)[:size]
+
+
+def _split_line(split: str, examples: Examples, features: Features, max_length: int) -> str:
+    lengths = features.lengths
+    line = (
+        f"{split}: {len(examples)} rows from {examples.origin}, {lengths.mean():.1f} tokens on "
+        f"average, {lengths.max()} at most"
+    )
+    if features.truncated:
+        line += f", {features.truncated} cut to {max_length}"
+    if examples.skipped:
+        line += f", {examples.skipped} left out"
+    return f"{line}, digest {examples.digest()[:12]}"

@@ -1,0 +1,175 @@
+"""A run: what training makes, and what evaluates, predicts and goes on from it."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfglue.data.encode import encode
+from tfglue.data.examples import Examples
+from tfglue.data.tokenizer import BertTokenizer
+from tfglue.errors import UserError
+from tfglue.metrics import compute
+from tfglue.models.encoder import BertEncoder
+from tfglue.models.heads import PooledHead
+from tfglue.models.transfer_model import TransferModel
+from tfglue.predictions import Predictions
+from tfglue.run_folder import RunFolder
+from tfglue.tasks.serialization import task_from_dict
+from tfglue.tasks.task import Task
+from tfglue.training.losses import LOSSES
+from tfglue.training.prediction import Predictor
+
+Text = str | tuple[str, str]
+
+
+class Run:
+    """An opened run: tokenizer, model and tasks, ready to answer.
+
+    Use `Run.train` or `Run.open`; the constructor takes parts that fit together.
+
+    Args:
+        folder: the run folder.
+        tasks: task name -> declaration, labels in the order of their ids.
+        tokenizer: the encoder's.
+        model: encoder and a head for each task.
+        max_length: tokens a row at most.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        tasks: Mapping[str, Task],
+        tokenizer: BertTokenizer,
+        model: TransferModel,
+        max_length: int,
+    ):
+        self.folder = folder
+        self.tasks = dict(tasks)
+        self.tokenizer = tokenizer
+        self.model = model
+        self.max_length = max_length
+
+    @classmethod
+    def train(cls, config: Mapping[str, Any] | None = None, **settings: Any) -> "Run":
+        """Trains and returns the finished run; see `tfglue.trainer.train`.
+
+        Example:
+            run = Run.train(task="rte", data="glue", encoder="minilm", epochs=3)
+        """
+        # The trainer ends by making a Run; only this shorthand looks back at it.
+        from tfglue.trainer import train
+
+        return train({**(config or {}), **settings})
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Run":
+        """Opens a finished run, or the weights of one epoch of it (``RUN@2``).
+
+        Raises:
+            UserError: if the folder is no run, is not finished, or is damaged.
+        """
+        name, _, epoch = str(path).rpartition("@")
+        if not (name and epoch.isdigit() and not Path(path).exists()):
+            name, epoch = str(path), ""
+        folder = RunFolder(name)
+        manifest = folder.manifest()
+        if manifest["status"] != "complete":
+            raise UserError(
+                f"{name}: this run is not finished; go on with "
+                f"python -m tfglue.train --output {name} --resume"
+            )
+        tokenizer = BertTokenizer.from_file(folder.tokenizer / "vocab.txt")
+        if tokenizer.digest() != manifest["tokenizer"]["digest"]:
+            raise UserError(
+                f"{folder.tokenizer / 'vocab.txt'}: not the vocabulary that this run was trained "
+                "with; restore the file"
+            )
+        tasks = {name: task_from_dict(task) for name, task in manifest["tasks"].items()}
+        encoder = BertEncoder(**manifest["encoder"]["config"])
+        model = build_model(tasks, encoder)
+        weights = folder.epoch(int(epoch)) if epoch else folder.path
+        if not weights.is_dir():
+            raise UserError(f"{path}: this run kept no weights of epoch {epoch} (see --save)")
+        folder.load_weights(model, weights)
+        return cls(folder, tasks, tokenizer, model, manifest["config"]["max_length"])
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Content of ``metrics.json``."""
+        return self.folder.metrics()
+
+    @property
+    def encoder(self) -> BertEncoder:
+        """The fine-tuned encoder."""
+        return self.model.encoder
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """Runs the model over whole splits."""
+        return Predictor(self.model)
+
+    def task(self, name: str | None = None) -> Task:
+        """The named task, or the only one. Raises UserError if this run does not answer it."""
+        if name is None:
+            if len(self.tasks) > 1:
+                raise UserError(f"{self.folder.path}: name one of its tasks: {', '.join(self.tasks)}")
+            return next(iter(self.tasks.values()))
+        if name not in self.tasks:
+            raise UserError(
+                f"{self.folder.path}: a run of {', '.join(self.tasks)}, not of '{name}'"
+            )
+        return self.tasks[name]
+
+    def answer(self, task: Task, examples: Examples) -> Predictions:
+        """Predictions for rows of a split; `task` may be one that another task's head answers."""
+        head = task.name if task.name in self.tasks else task.predicted_by
+        features = encode(examples, self.tokenizer, self.max_length)
+        return Predictions(task, examples.ids, self.predictor.logits(self.task(head).name, features))
+
+    def evaluate(self, task: Task, examples: Examples) -> dict[str, float]:
+        """Metrics and mean loss over labelled rows.
+
+        Raises:
+            UserError: if the rows have no labels.
+        """
+        if examples.labels is None:
+            raise UserError(f"{examples.origin}: no labels to evaluate against")
+        return score(self.answer(task, examples), examples.labels)
+
+    def predict(self, texts: Sequence[Text], task: str | None = None) -> list[dict[str, Any]]:
+        """Answers for texts or pairs of texts; see `Predictions.records`.
+
+        Example:
+            Run.open("saved_models/sst").predict(["a warm and funny film"])
+        """
+        declared = self.task(task)
+        rows = [(text,) if isinstance(text, str) else tuple(text) for text in texts]
+        for number, row in enumerate(rows, start=1):
+            if len(row) != len(declared.text_fields):
+                raise UserError(
+                    f"text {number}: task {declared.name} reads {len(declared.text_fields)} "
+                    f"texts ({', '.join(declared.text_fields)}), not {len(row)}"
+                )
+        columns = tuple([row[i] for row in rows] for i in range(len(declared.text_fields)))
+        examples = Examples([str(i) for i in range(len(rows))], columns, None, "texts")
+        return self.answer(declared, examples).records()
+
+
+def build_model(tasks: Mapping[str, Task], encoder: BertEncoder) -> TransferModel:
+    """An encoder with a fresh head for every task, heads dropping out as the encoder does."""
+    heads = {
+        name: PooledHead(task.num_outputs, encoder.hidden_dim, encoder.dropout, name=f"{name}_head")
+        for name, task in tasks.items()
+    }
+    return TransferModel(encoder, heads)
+
+
+def score(predictions: Predictions, labels: np.ndarray) -> dict[str, float]:
+    """The task's metrics and its mean loss, over all rows at once."""
+    task = predictions.task
+    values = compute(task.metrics, labels, predictions.values)
+    loss = np.asarray(LOSSES.get(task.kind)(labels, predictions.logits), np.float64).mean()
+    return values | {"loss": float(loss)}

@@ -1,0 +1,221 @@
+"""The user's own files as a task: text columns, classes or scores found out and told."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from tfglue.errors import UserError, suggestion
+from tfglue.tasks.tables import Table, parse_number
+from tfglue.tasks.task import KINDS, Task
+
+SINGLE_COLUMNS = ("text", "sentence")
+PAIR_COLUMNS = (
+    ("sentence1", "sentence2"),
+    ("premise", "hypothesis"),
+    ("question", "sentence"),
+    ("text_a", "text_b"),
+    ("question1", "question2"),
+)
+LARGEST_NUMERIC_CLASS_COUNT = 20
+LARGEST_CLASS_COUNT = 1000
+
+_CLASSES_SHOWN = 20
+_METRICS = {
+    "classify": ("accuracy", "macro_f1"),
+    "regress": ("pearson_and_spearman", "pearson", "spearman"),
+}
+
+
+def task_from_files(
+    name: str,
+    train_file: str | None = None,
+    dev_file: str | None = None,
+    test_file: str | None = None,
+    text_fields: tuple[str, ...] | None = None,
+    label_field: str | None = None,
+    kind: str | None = None,
+    base: Task | None = None,
+) -> tuple[Task, list[str]]:
+    """Makes a task of the user's own TSV, CSV or JSON-lines files.
+
+    Args:
+        name: the task's name, used in file names.
+        train_file, dev_file, test_file: files with named columns; formats may differ.
+        text_fields: the text columns; found by `find_text_columns` if None.
+        label_field: the label column; found by `find_label_column` if None.
+        kind: ``classify`` or ``regress``. If None: numbers are scores, unless they are integers of
+            at most 20 different values; anything else is a class.
+        base: a declared task whose text fields, labels and kind the files follow.
+
+    Returns:
+        The task (`base` itself where one is given), and lines that tell what was found.
+
+    Raises UserError for columns that are not there, classes that are too few or too many, and
+    labels that do not fit the kind (with file and line).
+    """
+    files = {"train": train_file, "dev": dev_file, "test": test_file}
+    tables = {split: Table(path) for split, path in files.items() if path}
+    if not tables:
+        raise UserError("no file is given; pass --train_file, --dev_file or --test_file")
+    if kind is not None and kind not in KINDS:
+        raise UserError(f"--kind {kind}: unknown{suggestion(kind, KINDS)} ({', '.join(KINDS)})")
+    if base is not None:
+        if kind not in (None, base.kind):
+            raise UserError(f"--kind {kind}: task '{base.name}' is of kind {base.kind}")
+        return base, [_columns_line(tables, text_fields, label_field, base)]
+    if train_file is None:
+        raise UserError("--train_file is needed to find out the labels; or name a task with --task")
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise UserError(f"task name '{name}': only letters, digits, '_', '-' and '.' are possible")
+
+    train = tables["train"]
+    text = find_text_columns(train, text_fields)
+    label = find_label_column(train, label_field)
+    lines = [_columns_line(tables, text, label, None)]
+    counts = Counter(value for _, value in _labels(train, label))
+    how = "as asked" if kind else "inferred"
+    kind = kind or _inferred_kind(counts)
+    lines.append(
+        f"kind {kind} ({how}): "
+        + (_classes_line(train, label, counts) if kind == "classify" else _range(train, label))
+    )
+    task = Task(
+        name=name,
+        kind=kind,
+        text_fields=text,
+        metrics=_METRICS[kind],
+        labels=_sorted_labels(counts) if kind == "classify" else (),
+    )
+    return task, lines
+
+
+def find_text_columns(
+    table: Table, text_fields: tuple[str, ...] | None = None, task: Task | None = None
+) -> tuple[str, ...]:
+    """The columns of a file that hold the text.
+
+    They are `text_fields` if given; else the task's own text fields, or its columns in published
+    files; without a task, the one set of usual names (`SINGLE_COLUMNS`, `PAIR_COLUMNS`) that is
+    there. Raises UserError with the columns found and the flag that names them.
+    """
+    if text_fields:
+        if task is not None and len(text_fields) != len(task.text_fields):
+            raise UserError(
+                f"--text_fields: task '{task.name}' has {len(task.text_fields)} "
+                f"({', '.join(task.text_fields)}), not {len(text_fields)}"
+            )
+        if len(text_fields) > 2 or len(set(text_fields)) < len(text_fields):
+            raise UserError("--text_fields: one column, or two different ones")
+        for column in text_fields:
+            table.require(column, "--text_fields")
+        return tuple(text_fields)
+    if task is not None:
+        candidates = [task.text_fields, *(file.text for file in task.files.values())]
+        found = [names for names in candidates if set(names) <= set(table.columns)][:1]
+    else:
+        pairs = [names for names in PAIR_COLUMNS if set(names) <= set(table.columns)]
+        paired = {name for names in pairs for name in names}
+        singles = [name for name in SINGLE_COLUMNS if name in table.columns and name not in paired]
+        found = [*pairs, *((name,) for name in singles)]
+    if len(found) != 1:
+        problem = "more than one choice of" if found else "no"
+        raise UserError(
+            f"{table.path}: {problem} text columns among {', '.join(table.columns)}; name them "
+            "with --text_fields (the first line of a TSV or CSV file must name the columns)"
+        )
+    return tuple(found[0])
+
+
+def find_label_column(
+    table: Table,
+    label_field: str | None = None,
+    task: Task | None = None,
+    optional: bool = False,
+) -> str | None:
+    """The column of a file that holds the label.
+
+    It is `label_field` if given; else ``label``, or the task's column in published files. Raises
+    UserError if it is not there, or returns None if it is `optional`.
+    """
+    if label_field:
+        candidates = [label_field]
+    else:
+        files = task.files.values() if task is not None else ()
+        candidates = ["label", *(file.label for file in files if isinstance(file.label, str))]
+    for column in candidates:
+        if column in table.columns:
+            table.require(column)
+            return column
+    if not optional:
+        table.require(candidates[0], "--label_field")
+    return None
+
+
+def _columns_line(
+    tables: dict[str, Table],
+    text_fields: tuple[str, ...] | None,
+    label_field: str | None,
+    base: Task | None,
+) -> str:
+    """Checks the columns of every file before a long run meets them, and tells what they are."""
+    found = {}
+    for split, table in tables.items():
+        text = find_text_columns(table, text_fields, base)
+        label = find_label_column(table, label_field, base, optional=split == "test")
+        found.setdefault((text, label), []).append(split)
+    return "; ".join(
+        f"{', '.join(splits)}: text from {' and '.join(text)}, "
+        + (f"label from {label}" if label else "no label")
+        for (text, label), splits in found.items()
+    )
+
+
+def _labels(table: Table, column: str) -> Iterator[tuple[int, str]]:
+    for line, (label,) in table.rows((column,)):
+        # Labels end up in tab-separated prediction files.
+        if not label.strip() or re.search(r"[\t\r\n]", label):
+            table.problem(line, f"label {label!r} is blank or holds a tab or line break")
+        yield line, label
+
+
+def _inferred_kind(counts: Counter[str]) -> str:
+    if any(parse_number(label) is None for label in counts):
+        return "classify"
+    few = len(counts) <= LARGEST_NUMERIC_CLASS_COUNT
+    return "classify" if few and all(map(_is_integer, counts)) else "regress"
+
+
+def _is_integer(label: str) -> bool:
+    return re.fullmatch(r"[+-]?[0-9]+", label) is not None
+
+
+def _sorted_labels(counts: Counter[str]) -> tuple[str, ...]:
+    if all(map(_is_integer, counts)):
+        return tuple(sorted(counts, key=lambda label: (int(label), label)))
+    return tuple(sorted(counts))
+
+
+def _classes_line(table: Table, column: str, counts: Counter[str]) -> str:
+    if len(counts) > LARGEST_CLASS_COUNT:
+        raise UserError(
+            f"{table.path}: column '{column}' holds {len(counts):,} different labels, more than "
+            f"{LARGEST_CLASS_COUNT:,}; pass --kind regress or another --label_field"
+        )
+    if len(counts) == 1:
+        raise UserError(
+            f"{table.path}: every row has label '{next(iter(counts))}'; two classes are needed"
+        )
+    labels = _sorted_labels(counts)
+    shown = ", ".join(f"{label} ({counts[label]:,})" for label in labels[:_CLASSES_SHOWN])
+    more = len(labels) - _CLASSES_SHOWN
+    return f"{len(labels)} classes: {shown}{f' and {more} more' if more > 0 else ''}"
+
+
+def _range(table: Table, column: str) -> str:
+    scores = []
+    for line, label in _labels(table, column):
+        score = parse_number(label)
+        if score is None:
+            table.problem(line, f"score '{label}' is not a number")
+        scores.append(score)
+    return f"scores from {min(scores):g} to {max(scores):g} in {len(scores):,} rows"

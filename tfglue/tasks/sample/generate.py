@@ -1,0 +1,68 @@
+"""Writes the built-in sample data: ``python -m tfglue.tasks.sample.generate``.
+
+The sentences are grammar-made and belong to this project. The same code writes the same bytes; the
+files are committed, so nobody has to run this to use the sample.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tfglue import files, tasks
+from tfglue.tasks.sample import entailment, layout, reading, similarity, single
+from tfglue.tasks.sample.draw import Draw
+from tfglue.tasks.task import Task
+
+FOLDER = Path(__file__).parent
+SEED = 1
+
+# Writes the texts of one row that has the given label.
+Writer = Callable[[Draw, str], tuple[str, ...]]
+WRITERS: dict[str, Writer] = {
+    "cola": single.cola,
+    "sst": single.sst,
+    "mrpc": similarity.mrpc,
+    "qqp": similarity.qqp,
+    "stsb": similarity.stsb,
+    "mnli": entailment.mnli,
+    "ax": entailment.mnli,
+    "snli": entailment.snli,
+    "qnli": reading.qnli,
+    "rte": reading.rte,
+    "scitail": reading.scitail,
+    "wnli": reading.wnli,
+}
+
+TRAIN_ROWS, DEV_ROWS, TEST_ROWS = 1500, 240, 102
+HELD_OUT_SHARE = {"train": 0.0, "dev": 0.5, "dev_mismatched": 0.9}
+
+
+def rows(task: Task) -> dict[str, list[tuple[tuple[str, ...], str]]]:
+    """Texts and label of every row by split: labels in equal numbers, no text twice in a task."""
+    labels = task.labels or tuple(similarity.SCORES)
+    sizes = {"train": TRAIN_ROWS, "dev": DEV_ROWS, "test": TEST_ROWS}
+    seen: set[tuple[str, ...]] = set()
+    splits = {}
+    for split in task.files:
+        draw = Draw(f"{SEED} {task.name} {split}", HELD_OUT_SHARE.get(split, 0.5))
+        made = []
+        while len(made) < sizes[split.split("_")[0]]:
+            label = labels[len(made) % len(labels)]
+            texts = WRITERS[task.name](draw, label)
+            if texts not in seen:
+                seen.add(texts)
+                made.append((texts, label))
+        splits[split] = draw.shuffled(made)
+    return splits
+
+
+def write(folder: Path) -> None:
+    """Writes every split of every task below `folder`, each task in its published folder."""
+    for name in tasks.names():
+        task = tasks.get(name)
+        for split, made in rows(task).items():
+            path = folder / task.folders[0] / task.files[split].name
+            files.write_text(path, layout.file_text(task, split, made))
+
+
+if __name__ == "__main__":
+    write(FOLDER)

@@ -1,0 +1,233 @@
+"""Row files (TSV, CSV, JSON lines) as streams of rows, every problem told with file and line."""
+
+import csv
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tfglue.errors import UserError, suggestion
+from tfglue.tasks.task import Column
+
+SUFFIXES = (".tsv", ".txt", ".csv", ".jsonl")
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_LARGEST_FLOAT32 = 3.4028234e38
+
+
+class Table:
+    """One row file, read line by line, so that size costs time and no memory.
+
+    The suffix names the format. ``.tsv`` and ``.txt`` are tab-separated as GLUE's files are: quotes
+    have no meaning and a line ends at a line feed alone. ``.csv`` follows RFC 4180, fields of
+    several lines included. ``.jsonl`` holds one object a line. All are UTF-8, with or without a
+    byte-order mark; blank lines are tolerated at the very end only.
+
+    Args:
+        path: the file.
+        header: whether the first row of a TSV or CSV file names the columns.
+        width: number of columns in a file without a header; by default as many as its first row.
+        skip_broken_rows: rows of a wrong column count are left out and counted in `skipped`.
+        on_problem: called with ``"path:line: message"`` for each bad row, which is then left out;
+            by default the first one raises UserError.
+
+    Attributes:
+        columns: names of the columns (for JSON lines the keys of the first object), None without
+            a header.
+        skipped: rows that the last iteration left out because of `skip_broken_rows`.
+
+    Raises UserError for a file that is missing, empty, or of an unknown format.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        header: bool = True,
+        width: int | None = None,
+        skip_broken_rows: bool = False,
+        on_problem: Callable[[str], None] | None = None,
+    ):
+        self.path = Path(path)
+        self.skipped = 0
+        self._format = self.path.suffix.lower()
+        if self._format not in SUFFIXES:
+            raise UserError(f"{path}: unknown format; the name must end in {', '.join(SUFFIXES)}")
+        self._header = header and self._format != ".jsonl"
+        self._skip_broken_rows = skip_broken_rows
+        # A bad first row raises whatever the caller collects: without it no row can be read.
+        self._on_problem = _raise
+        first = next(self._records(), None)
+        self._on_problem = on_problem or _raise
+        if first is None:
+            raise UserError(f"{path}: the file is empty")
+        named = self._header or self._format == ".jsonl"
+        self.columns = tuple(first[1]) if named else None
+        self._width = len(first[1]) if named or width is None else width
+
+    def problem(self, line: int, message: str) -> None:
+        """Reports a problem of one line: raises UserError, or calls `on_problem`."""
+        self._on_problem(f"{self.path}:{line}: {message}")
+
+    def require(self, column: Column, flag: str = "") -> None:
+        """Raises UserError if there is no column of that name; `flag` would name another."""
+        if isinstance(column, str) and column not in self.columns:
+            raise UserError(
+                f"{self.path}: no column '{column}'{suggestion(column, self.columns)} "
+                f"(columns: {', '.join(self.columns)}){flag and f'; name it with {flag}'}"
+            )
+        if isinstance(column, str) and self.columns.count(column) > 1:
+            raise UserError(f"{self.path}: two columns are named '{column}'")
+
+    def rows(self, columns: Sequence[Column]) -> Iterator[tuple[int, tuple[str, ...]]]:
+        """Yields the 1-based line where a row begins, and its values in the order of `columns`."""
+        for column in columns:
+            self.require(column)
+        self.skipped = 0
+        if self._format == ".jsonl":
+            select, keys = self._json_values, columns
+        else:
+            select = self._delimited_values
+            keys = [
+                self.columns.index(column) if isinstance(column, str) else column
+                for column in columns
+            ]
+        records = self._records()
+        if self._header:
+            next(records)
+        record = None
+        for record in records:
+            values = select(*record, keys)
+            if values is not None:
+                yield record[0], values
+        if record is None:
+            raise UserError(f"{self.path}: there are no rows below the header")
+
+    def _delimited_values(
+        self, line: int, fields: list[str], positions: Sequence[int]
+    ) -> tuple[str, ...] | None:
+        if len(fields) == self._width:
+            return tuple(fields[position] for position in positions)
+        if self._skip_broken_rows:
+            self.skipped += 1
+            return None
+        hint = (
+            "a field that holds commas or line breaks needs quotes"
+            if self._format == ".csv"
+            else "tabs separate the fields, and quotes have no meaning"
+        )
+        self.problem(line, f"expected {self._width} columns, found {len(fields)}; {hint}")
+        return None
+
+    def _json_values(
+        self, line: int, record: dict[str, Any], keys: Sequence[str]
+    ) -> tuple[str, ...] | None:
+        values = []
+        for key in keys:
+            if key not in record:
+                self.problem(line, f"no key '{key}' (keys: {', '.join(record)})")
+                return None
+            text = _json_text(record[key])
+            if text is None:
+                self.problem(line, f"'{key}' must be text or a finite number")
+                return None
+            values.append(text)
+        return tuple(values)
+
+    def _records(self) -> Iterator[tuple[int, Any]]:
+        if self._format == ".csv":
+            return self._csv_records()
+        if self._format == ".jsonl":
+            return self._json_records()
+        return ((line, text.split("\t")) for line, text in self._lines())
+
+    def _csv_records(self) -> Iterator[tuple[int, list[str]]]:
+        consumed: list[int] = []
+
+        def feed() -> Iterator[str]:
+            for line, text in self._lines():
+                consumed.append(line)
+                yield text + "\n"
+
+        reader = csv.reader(feed(), strict=True)
+        while True:
+            consumed.clear()
+            try:
+                fields = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                self.problem(consumed[0], f"not valid CSV ({error}); is a quote left open?")
+                continue
+            yield consumed[0], fields or [""]
+
+    def _json_records(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        for line, text in self._lines():
+            try:
+                record = json.loads(text)
+            except json.JSONDecodeError as error:
+                self.problem(line, f"not valid JSON ({error.msg} at column {error.colno})")
+                continue
+            except RecursionError:
+                self.problem(line, "not valid JSON (nested too deeply)")
+                continue
+            if isinstance(record, dict):
+                yield line, record
+            else:
+                self.problem(line, 'expected one JSON object a line, as {"text": ...}')
+
+    def _lines(self) -> Iterator[tuple[int, str]]:
+        """Yields numbered lines without their ends; blank lines at the very end are left out."""
+        blank: list[int] = []
+        try:
+            with open(self.path, "rb") as stream:
+                for line, data in enumerate(stream, 1):
+                    if line == 1:
+                        data = data.removeprefix(_BYTE_ORDER_MARK)
+                    data = data.removesuffix(b"\n").rstrip(b"\r")
+                    if not data:
+                        blank.append(line)
+                        continue
+                    yield from ((number, "") for number in blank)
+                    blank.clear()
+                    text = self._decoded(line, data)
+                    if text is not None:
+                        yield line, text
+        except FileNotFoundError:
+            raise UserError(f"{self.path}: no such file") from None
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be read ({error.strerror})") from None
+
+    def _decoded(self, line: int, data: bytes) -> str | None:
+        if b"\0" in data:
+            self.problem(line, "holds a NUL byte; save the file as UTF-8 text")
+            return None
+        try:
+            return data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            byte = data[error.start]
+            self.problem(line, f"not UTF-8 (byte 0x{byte:02x}); save the file as UTF-8")
+            return None
+
+
+def parse_number(text: str) -> float | None:
+    """The number that a text spells, or None if it spells none that fits a float32."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if abs(number) <= _LARGEST_FLOAT32 and "_" not in text else None
+
+
+def _json_text(value: Any) -> str | None:
+    if isinstance(value, str):
+        # JSON can spell NUL and halves of surrogate pairs, which no UTF-8 file could hold.
+        held = "\0" not in value and not any("\ud800" <= char <= "\udfff" for char in value)
+        return value if held else None
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return json.dumps(value) if isinstance(value, bool | int | float) else None
+
+
+def _raise(problem: str) -> None:
+    raise UserError(problem)

@@ -1,0 +1,124 @@
+"""What a task is: one frozen declaration that every other part reads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+KINDS = ("classify", "regress")
+
+Column = str | int
+"""A column by its header name, or by 0-based position in files without a header."""
+
+
+@dataclass(frozen=True)
+class SplitFile:
+    """One split as a tab-separated file of the published download.
+
+    Args:
+        name: file name inside the task's folder.
+        text: one column for every text field of the task.
+        label: the label's column; None where the file is unlabelled.
+        header: whether the first line names the columns.
+        columns: how many columns a row has in a file without a header.
+        skip_broken_rows: rows with a wrong number of columns are counted and left out, not errors
+            (the published QQP files hold a few).
+        rows: how many usable rows the published file has; None if it is not known.
+    """
+
+    name: str
+    text: tuple[Column, ...]
+    label: Column | None = None
+    header: bool = True
+    columns: int | None = None
+    skip_broken_rows: bool = False
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class TfdsSource:
+    """Where tensorflow-datasets holds the task: `name`, and its split for each of ours."""
+
+    name: str
+    splits: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Default settings of one task; `source` names the paper or table they come from."""
+
+    max_length: int = 128
+    batch_size: int = 32
+    learning_rate: float = 2e-5
+    epochs: float = 3.0
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task, declared once.
+
+    Args:
+        name: the name in commands, files and metrics.
+        kind: one of `KINDS`; it picks the head, the loss and the shape of predictions.
+        text_fields: names of one or two text columns, as tensorflow-datasets calls them.
+        metrics: names of registered metrics, the main one first.
+        labels: class names in the order of their ids; empty for regression.
+        file_labels: the labels as the published files write them, where that differs.
+        ignored_labels: labels that mark a row to leave out, as SNLI's ``-``.
+        score_range: lowest and highest score of a regression task; predictions are clipped to it.
+        folders: names that the task's folder has in known downloads.
+        files: split name -> file. ``train``, ``dev``, ``test``, and for MNLI the mismatched ones.
+        tfds: the task in tensorflow-datasets; None where it is not there.
+        recipe: default settings.
+        aliases: further names.
+        predicted_by: the task whose runs answer this one, for a task without training data.
+    """
+
+    name: str
+    kind: str
+    text_fields: tuple[str, ...]
+    metrics: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+    file_labels: tuple[str, ...] = ()
+    ignored_labels: tuple[str, ...] = ()
+    score_range: tuple[float, float] | None = None
+    folders: tuple[str, ...] = ()
+    files: Mapping[str, SplitFile] = field(default_factory=dict)
+    tfds: TfdsSource | None = None
+    recipe: Recipe = Recipe()
+    aliases: tuple[str, ...] = ()
+    predicted_by: str | None = None
+
+    def __post_init__(self):
+        if self.kind not in KINDS:
+            raise ValueError(f"task {self.name}: kind '{self.kind}' is none of {KINDS}")
+        if not 1 <= len(self.text_fields) <= 2:
+            raise ValueError(f"task {self.name}: one or two text fields, not {self.text_fields}")
+        if (self.kind == "classify") != bool(self.labels):
+            raise ValueError(f"task {self.name}: labels belong to kind classify, and only there")
+        if self.file_labels and len(self.file_labels) != len(self.labels):
+            raise ValueError(f"task {self.name}: file_labels and labels differ in number")
+        for split_file in self.files.values():
+            if len(split_file.text) != len(self.text_fields):
+                raise ValueError(f"task {self.name}: {split_file.name} needs one column a field")
+
+    @property
+    def main_metric(self) -> str:
+        """The metric that picks the best checkpoint."""
+        return self.metrics[0]
+
+    @property
+    def num_outputs(self) -> int:
+        """Width of the logits: the number of classes, or 1 for a score."""
+        return len(self.labels) if self.kind == "classify" else 1
+
+    @property
+    def dev_splits(self) -> tuple[str, ...]:
+        """Splits that are evaluated, the one that picks the best checkpoint first."""
+        return tuple(split for split in self.files if split.startswith("dev")) or ("dev",)
+
+    def label_id(self, text: str) -> int | None:
+        """The id of a label as files or people write it, or None if there is no such label."""
+        for spelling in (self.file_labels, self.labels):
+            if text in spelling:
+                return spelling.index(text)
+        return None

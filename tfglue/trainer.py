@@ -1,0 +1,250 @@
+"""Training from settings to a finished run folder."""
+
+import shlex
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfglue.budget import budget_lines, check_disk
+from tfglue.config import TrainConfig, evaluation_interval, saved_epochs
+from tfglue.curves import plot_curves
+from tfglue.data.batches import BatchPlan
+from tfglue.files import atomic_folder, write_text
+from tfglue.flags import checked
+from tfglue.manifest import build_manifest
+from tfglue.model_card import model_card
+from tfglue.models.initialization import initialize_weights
+from tfglue.models.transfer_model import TransferModel
+from tfglue.output import check_same_inputs, claim_output, free_output, resumed_settings
+from tfglue.predictions import Predictions
+from tfglue.preparation import Prepared, Say, prepare
+from tfglue.run import Run, build_model, score
+from tfglue.run_folder import RunFolder
+from tfglue.training.checkpoint import CheckpointFolder
+from tfglue.training.freezing import freeze
+from tfglue.training.loop import Interrupted, LoopSettings, Metrics, TrainingLoop
+from tfglue.training.optimizer import build_optimizer
+from tfglue.training.prediction import Predictor
+from tfglue.training.schedule import build_schedule
+from tfglue.training.step import TrainStep
+from tfglue.training.task_batches import TaskBatches
+
+
+def train(
+    given: Mapping[str, Any],
+    *,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    say: Say = print,
+) -> Run:
+    """Trains one task and writes its run folder.
+
+    Args:
+        given: settings by the names of `TrainConfig`; what is not given is filled from recipes.
+        callbacks: Keras callbacks beside the ones we add.
+        say: takes each line of what is going on.
+
+    Returns:
+        The finished run, holding the weights it saved.
+
+    Raises:
+        UserError: for any mistake in settings, data or encoder; nothing is overwritten.
+        Interrupted: after SIGINT or SIGTERM; the message says how to go on.
+    """
+    given = checked(given, TrainConfig, where="settings")
+    folder, stored = claim_output(given)
+    if stored is not None:
+        given = resumed_settings(given, stored)
+        if stored["status"] == "complete":
+            say(f"{folder.path}: complete already")
+            return Run.open(folder.path)
+    return Training(prepare(given, say), folder, stored, callbacks, say).run()
+
+
+class Training:
+    """One run in the making: model, optimizer and loop around what was prepared.
+
+    Args:
+        prepared: settings, data and encoder.
+        folder: where the run goes; None picks a free name.
+        stored: ``run.yaml`` of the run to go on with, or None.
+        callbacks: Keras callbacks.
+        say: takes each line of what is going on.
+    """
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        folder: RunFolder | None,
+        stored: Mapping[str, Any] | None,
+        callbacks: Sequence[keras.callbacks.Callback],
+        say: Say,
+    ):
+        tf.config.experimental.enable_op_determinism()
+        self.prepared, self.say, self.callbacks = prepared, say, callbacks
+        self.config, self.task = prepared.config, prepared.task
+        self.folder = folder or free_output(self.task.name)
+        self.model = self._build_model()
+        self.plan = BatchPlan(
+            lengths=prepared.features["train"].lengths,
+            batch_size=self.config.batch_size,
+            accumulate=self.config.accumulate,
+            seed=self.config.seed,
+            task=self.task.name,
+            batching=self.config.batching,
+        )
+        self.total_updates = self._total_updates()
+        self.predictor = Predictor(self.model, self.config.eval_batch_size)
+        output = str(self.folder.path)
+        self.manifest = build_manifest(prepared, self.model, self.total_updates, output)
+        if stored is not None:
+            check_same_inputs(self.manifest, stored, output)
+
+    def _build_model(self) -> TransferModel:
+        config, encoder = self.config, self.prepared.loaded.encoder
+        freeze(encoder, config.freeze)
+        model = build_model({self.task.name: self.task}, encoder)
+        for name, head in model.heads.items():
+            weights = {f"{name}.{key}": weight for key, weight in head.named_weights().items()}
+            initialize_weights(weights, encoder.initializer_range, config.seed)
+        return model
+
+    def _total_updates(self) -> int:
+        config = self.config
+        total = max(1, round(config.epochs * self.plan.updates_per_epoch))
+        return total if config.max_steps is None else min(total, config.max_steps)
+
+    def run(self) -> Run:
+        """Trains from the latest checkpoint or the start, and finishes the folder."""
+        started = time.monotonic()
+        counts = self.manifest["parameters"]
+        for line in budget_lines(counts, self.plan, self.total_updates, self.config):
+            self.say(line)
+        self.say(check_disk(counts, self.folder.path))
+        if self.config.overwrite and self.folder.exists:
+            shutil.rmtree(self.folder.path)
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        self.prepared.tokenizer.save(self.folder.tokenizer)
+        self.folder.write_manifest(self.manifest)
+        loop = self._build_loop()
+        if loop.restore():
+            self.say(f"resuming after update {loop.update} of {self.total_updates}")
+        try:
+            loop.run()
+        except Interrupted:
+            raise Interrupted(
+                f"saved after update {loop.update} of {self.total_updates}; go on with "
+                f"python -m tfglue.train --output {shlex.quote(str(self.folder.path))} --resume"
+            ) from None
+        return self._finish(loop, time.monotonic() - started)
+
+    def _build_loop(self) -> TrainingLoop:
+        config, per_epoch = self.config, self.plan.updates_per_epoch
+        schedule = build_schedule(
+            config.schedule, config.learning_rate, config.warmup, self.total_updates
+        )
+        optimizer = build_optimizer(
+            config.optimizer,
+            schedule,
+            self.model.trained_weights(),
+            weight_decay=config.weight_decay,
+            epsilon=config.epsilon,
+        )
+        step = TrainStep(
+            self.model,
+            optimizer,
+            {self.task.name: self.task.kind},
+            clip_norm=config.clip_norm,
+            precision=config.precision,
+        )
+        return TrainingLoop(
+            self.model,
+            step,
+            {self.task.name: TaskBatches(self.prepared.features["train"], self.plan)},
+            schedule,
+            LoopSettings(
+                seed=config.seed,
+                total_updates=self.total_updates,
+                updates_per_epoch=per_epoch,
+                evaluate_every=evaluation_interval(config.evaluate_every, per_epoch),
+                patience=config.patience,
+                save_epochs=saved_epochs(config.save),
+            ),
+            evaluate=self._evaluate if self._dev_splits() else None,
+            checkpoints=CheckpointFolder(self.folder.checkpoint),
+            save_epoch=self._save_epoch,
+            callbacks=[*self.callbacks, *self._tensorboard()],
+        )
+
+    def _dev_splits(self) -> list[str]:
+        return [split for split in self.prepared.examples if split.startswith("dev")]
+
+    def _answer(self, split: str) -> Predictions:
+        logits = self.predictor.logits(self.task.name, self.prepared.features[split])
+        return Predictions(self.task, self.prepared.examples[split].ids, logits)
+
+    def _evaluate(self) -> tuple[Metrics, float]:
+        splits = {
+            split: score(self._answer(split), self.prepared.examples[split].labels)
+            for split in self._dev_splits()
+        }
+        return {self.task.name: splits}, splits["dev"][self.task.main_metric]
+
+    def _save_epoch(self, epoch: int) -> None:
+        with atomic_folder(self.folder.epoch(epoch)) as temporary:
+            self.folder.save_weights(self.model, temporary)
+
+    def _tensorboard(self) -> list[keras.callbacks.Callback]:
+        try:
+            metadata.version("tensorboard")
+        except metadata.PackageNotFoundError:
+            return []
+        return [keras.callbacks.TensorBoard(str(self.folder.path / "tensorboard"), write_graph=False)]
+
+    def _finish(self, loop: TrainingLoop, seconds: float) -> Run:
+        """Puts the chosen weights in place and writes metrics, predictions, plot and card."""
+        best = loop.selection.best_update
+        kept_best = self.config.save != "last" and bool(loop.best_weights)
+        if kept_best:
+            for name, weight in loop.weights.items():
+                weight.assign(loop.best_weights[name])
+        metrics: Metrics = {self.task.name: {}}
+        for split in self._dev_splits():
+            predictions = self._answer(split)
+            predictions.write(self.folder.predictions(self.task.name, split))
+            metrics[self.task.name][split] = score(
+                predictions, self.prepared.examples[split].labels
+            )
+        main = {self.task.name: self.task.main_metric}
+        self.folder.save_weights(self.model)
+        self.folder.write_metrics(metrics, main)
+        self.folder.write_history(loop.history)
+        plot_curves(
+            loop.history, main, self.folder.curves, title=self.folder.path.name, best_update=best
+        )
+        self.folder.write_timing({"seconds": seconds, "finished": time.strftime("%FT%T%z")})
+        self.manifest |= {
+            "status": "complete",
+            "result": {
+                "updates": loop.update,
+                "best_update": best,
+                "kept": f"best evaluation, after update {best}" if kept_best
+                else f"last, after update {loop.update}",
+            },
+        }
+        card = model_card(self.manifest, {**metrics, "main": main}, str(self.folder.path))
+        write_text(self.folder.card, card)
+        self.folder.write_manifest(self.manifest)
+        CheckpointFolder(self.folder.checkpoint).remove()
+        for split, values in metrics[self.task.name].items():
+            shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+            self.say(f"{self.task.name} {split}: {shown}")
+        self.say(f"kept: {self.manifest['result']['kept']}; run folder: {self.folder.path}")
+        return Run(
+            self.folder, {self.task.name: self.task}, self.prepared.tokenizer, self.model,
+            self.config.max_length,
+        )

@@ -1,0 +1,25 @@
+"""What the encoder computes in: float32 always, but for training steps that ask for bfloat16."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+
+PRECISIONS = ("float32", "mixed_bfloat16")
+
+
+@contextmanager
+def precision(encoder: keras.layers.Layer, policy: str) -> Iterator[None]:
+    """Calls of `encoder` traced inside compute as `policy` says; its variables stay float32.
+
+    One set of layers thus serves a bfloat16 training step and float32 evaluation.
+    """
+    layers = list(encoder._flatten_layers())
+    before = [layer.dtype_policy for layer in layers]
+    for layer in layers:
+        layer.dtype_policy = policy
+    try:
+        yield
+    finally:
+        for layer, old in zip(layers, before, strict=True):
+            layer.dtype_policy = old
