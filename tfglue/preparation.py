@@ -23,6 +23,11 @@ from tfglue.tasks.task import Task
 _LOWER_CASE = {"auto": None, "true": True, "false": False}
 _FILE_SETTINGS = {"train": "train_file", "dev": "dev_file", "test": "test_file"}
 
+_DEMONSTRATION = (
+    "This is the built-in demonstration: a tiny encoder with random weights on built-in sentences. "
+    "The real thing: python -m tfglue.train --task {task} --encoder bert_base_en_uncased --data tfds"
+)
+
 Say = Callable[[str], None]
 
 
@@ -121,10 +126,15 @@ def prepare(given: Mapping[str, Any], say: Say) -> Prepared:
     """
     task, source = choose_task(given, say)
     config = resolve(given, task.name, task.recipe)
+    if config.encoder == "tiny" and source.kind == "sample":
+        say(_DEMONSTRATION.format(task=task.name))
+    say(f"settings: {_settings_line(config)}")
     loaded = load_encoder(config.encoder, seed=config.seed)
     limit = loaded.encoder.max_sequence_length
     if config.max_length > limit:
         raise UserError(f"--max_length: {config.encoder} has {limit} positions, not more")
+    if config.dropout is not None:
+        loaded.encoder.set_dropout(config.dropout)
     say(f"encoder: {loaded.source}; {loaded.report}")
     tokenizer = loaded.tokenizer(_LOWER_CASE[config.lower_case])
     examples = {"train": source.read("train")}
@@ -136,6 +146,10 @@ def prepare(given: Mapping[str, Any], say: Say) -> Prepared:
     for split, split_examples in examples.items():
         say(_split_line(split, split_examples, features[split], config.max_length))
     return Prepared(given, config, task, examples, features, tokenizer, loaded, loaded.digest(), rows)
+
+
+def _settings_line(config: TrainConfig) -> str:
+    return ", ".join(f"{k} {v}" for k, v in config.to_dict().items() if v is not None)
 
 
 def _chosen_rows(train: Examples, config: TrainConfig) -> np.ndarray | None:

@@ -18,10 +18,10 @@ def tokenizer():
     return BertTokenizer.from_file(TINY_VOCABULARY)
 
 
-def test_the_tiny_vocabulary_is_uncased_and_of_about_two_thousand_tokens(tokenizer):
+def test_the_tiny_vocabulary_is_uncased_and_of_at_most_two_thousand_tokens(tokenizer):
     assert tokenizer.lower_case
     assert tokenizer.vocabulary[:5] == SPECIAL_TOKENS
-    assert 1000 <= len(tokenizer.vocabulary) <= 2000
+    assert 500 <= len(tokenizer.vocabulary) <= 2000
 
 
 def test_every_ascii_character_starts_and_continues_words(tokenizer):
@@ -50,7 +50,8 @@ def test_words_of_the_sample_are_mostly_whole(tokenizer):
 
 
 def test_the_committed_file_is_what_learning_gives(tokenizer):
-    assert learn_vocabulary(sample_texts(), size=2000) == list(tokenizer.vocabulary)
+    learned = learn_vocabulary(sample_texts(), size=2000)
+    assert learned == list(tokenizer.vocabulary), "run python -m tfglue.data.learn_vocabulary"
 
 
 def test_learning_keeps_frequent_words_whole_and_ignores_case_and_accents():

@@ -26,7 +26,10 @@ PUBLISHED_HEADERS = {
     ("mrpc", "test"): "index #1 ID #2 ID #1 String #2 String",
     ("qqp", "train"): "id qid1 qid2 question1 question2 is_duplicate",
     ("qqp", "test"): "id question1 question2",
-    ("stsb", "dev"): "index genre filename year old_index source1 source2 sentence1 sentence2 score",
+    (
+        "stsb",
+        "dev",
+    ): "index genre filename year old_index source1 source2 sentence1 sentence2 score",
     ("qnli", "train"): "index question sentence label",
     ("rte", "test"): "index sentence1 sentence2",
     ("wnli", "dev"): "index sentence1 sentence2 label",

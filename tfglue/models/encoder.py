@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from tfglue.models.dropout import Dropout
 from tfglue.models.embeddings import BertEmbeddings
 from tfglue.models.initialization import initialize_weights
 from tfglue.models.layer import BertLayer
@@ -175,6 +176,13 @@ class BertEncoder(keras.Model):
     def initialize(self, seed: int) -> None:
         """Draws all weights anew; the same seed gives the same encoder in any process."""
         initialize_weights(self.named_weights(), self.initializer_range, seed)
+
+    def set_dropout(self, rate: float) -> None:
+        """Sets every dropout rate, attention probabilities included; do so before tracing."""
+        self.dropout = self.attention_dropout = rate
+        for layer in self._flatten_layers():
+            if isinstance(layer, Dropout):
+                layer.rate = rate
 
     def get_config(self):
         return super().get_config() | {

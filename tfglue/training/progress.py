@@ -61,7 +61,8 @@ class TrainingProgress:
         self._examples += examples
         if self._done == self._first + 1:
             # The first update is mostly compilation: rates start after it.
-            self._started, self._examples = time.monotonic(), 0
+            self._started = self._spoke = time.monotonic()
+            self._examples = 0
         elapsed = time.monotonic() - self._started
         if not self._estimated and self._done >= self._first + 6 and elapsed >= 2.0:
             self._estimated = True

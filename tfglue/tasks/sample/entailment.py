@@ -140,7 +140,8 @@ def _outcome(draw: Draw, label: str) -> tuple[str, str]:
 
 
 def _amount(draw: Draw, label: str) -> tuple[str, str]:
-    people, doing = draw.one(("guests", "players", "workers")), draw.one(("came back", "left early"))
+    people = draw.one(("guests", "players", "workers"))
+    doing = draw.one(("came back", "left early"))
     amounts = draw.one(AMOUNTS[label])
     premise, hypothesis = (f"{amount} of the {people} {doing}" for amount in amounts)
     return f"{premise} from the {draw.content('spot')}", hypothesis
@@ -150,6 +151,6 @@ def mnli(draw: Draw, label: str) -> tuple[str, str]:
     """A statement, at times with its source before it, and another about the same matter."""
     families = {_outcome: 0.5, _quality: 0.3, _amount: 0.2}
     premise, hypothesis = draw.weighted(families)(draw, label)
-    if draw.chance(0.5):
+    if draw.chance(0.35):
         premise = f"according to the {draw.content('source')}, {premise}"
     return sentence(premise), sentence(hypothesis)

@@ -32,20 +32,23 @@ WRITERS: dict[str, Writer] = {
     "wnli": reading.wnli,
 }
 
-TRAIN_ROWS, DEV_ROWS, TEST_ROWS = 1500, 240, 102
+ROWS = {"train": 1002, "dev": 204, "test": 90}
+SINGLE_TRAIN_ROWS = 1400
 HELD_OUT_SHARE = {"train": 0.0, "dev": 0.5, "dev_mismatched": 0.9}
 
 
 def rows(task: Task) -> dict[str, list[tuple[tuple[str, ...], str]]]:
     """Texts and label of every row by split: labels in equal numbers, no text twice in a task."""
     labels = task.labels or tuple(similarity.SCORES)
-    sizes = {"train": TRAIN_ROWS, "dev": DEV_ROWS, "test": TEST_ROWS}
     seen: set[tuple[str, ...]] = set()
     splits = {}
     for split in task.files:
         draw = Draw(f"{SEED} {task.name} {split}", HELD_OUT_SHARE.get(split, 0.5))
+        size = ROWS[split.split("_")[0]]
+        if split == "train" and len(task.text_fields) == 1:
+            size = SINGLE_TRAIN_ROWS
         made = []
-        while len(made) < sizes[split.split("_")[0]]:
+        while len(made) < size:
             label = labels[len(made) % len(labels)]
             texts = WRITERS[task.name](draw, label)
             if texts not in seen:

@@ -170,7 +170,9 @@ def wnli(draw: Draw, label: str) -> tuple[str, str]:
     entailed = label == "entailment"
     claimed = 0 if draw.chance(0.65 if entailed else 0.35) else 1
     word = words[claimed if entailed else 1 - claimed]
-    told = f"{draw.content('name')} from {draw.content('town')} says that "
+    told = draw.one(
+        (f"{draw.content('name')} says that ", f"in {draw.content('town')}, ", "last week ")
+    )
     return sentence(told + text.format(*things, word)), sentence(
         claim.format(things[claimed], None, word)
     )

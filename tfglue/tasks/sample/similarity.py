@@ -20,7 +20,8 @@ def mrpc(draw: Draw, label: str) -> tuple[str, str]:
     if draw.chance(0.3):
         ways, opposites = opposites, ways
     day, number = draw.one(WEEKDAYS), draw.one(NUMBERS)
-    company, speaker = draw.content("company"), draw.one(SPEAKERS)
+    company = draw.content("company")
+    speaker = f", {draw.one(SPEAKERS)} said" if draw.chance(0.3) else ""
     slots = {"thing": draw.content("thing"), "town": draw.content("town")}
     slots |= {"food": draw.content("food")}
     one, two = draw.two(ways)
@@ -39,7 +40,7 @@ def mrpc(draw: Draw, label: str) -> tuple[str, str]:
     first = f"{company} {one} {what.format(number=number, **slots)}"
     second = f"{company} {denial}{two} {what.format(number=second_number, **slots)}"
     return (
-        sentence(f"{first} on {day}, {speaker} said"),
+        sentence(f"{first} on {day}{speaker}"),
         sentence(
             draw.one(
                 (

@@ -88,7 +88,9 @@ def _be_agreement(draw: Draw) -> tuple[str, str]:
     subject, feeling = draw.one(SUBJECTS)[number], draw.one(FEELINGS)
     verb = draw.one((("is", "are"), ("was", "were"), ("has been", "have been")))
     start = draw.one(("", f"{draw.content('name')} says that "))
-    return tuple(f"{start}the {subject} {form} {feeling}" for form in (verb[number], verb[1 - number]))
+    return tuple(
+        f"{start}the {subject} {form} {feeling}" for form in (verb[number], verb[1 - number])
+    )
 
 
 def _verb_form(draw: Draw) -> tuple[str, str]:
