@@ -1,6 +1,7 @@
 """Optimizers by name, with the published choice of which weights decay."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import keras
 from keras import ops
@@ -10,17 +11,36 @@ from tfglue.training.schedule import WarmupSchedule
 
 
 @keras.saving.register_keras_serializable(package="tfglue")
-class AdamUncorrected(keras.optimizers.Optimizer):
-    """Adam without bias correction and with decoupled decay: the optimizer of Google's BERT code.
+class Adam(keras.optimizers.Optimizer):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019), with or without correction.
 
-    m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;  w = w - lr (m / (sqrt(v) + epsilon) + decay w).
+    m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;  w = w - lr (m' / (sqrt(v') + epsilon) + decay w)
+
+    where m' = m / (1 - b1^t) and v' = v / (1 - b2^t), as in the paper and in PyTorch.
+    `keras.optimizers.AdamW` adds epsilon before it corrects v, so its epsilon is 30 times larger at
+    the first update, and BERT's gradients are small enough to feel that. Without correction, m' = m
+    and v' = v: the optimizer of Google's BERT code.
+
+    Args:
+        learning_rate: rate or schedule.
+        bias_correction: whether m and v are corrected.
+        beta_1, beta_2: decay rates of the two averages.
+        epsilon: added to the root.
+        name, options: as in `keras.optimizers.Optimizer`, ``weight_decay`` among them.
     """
 
     def __init__(
-        self, learning_rate=1e-3, beta_1=0.9, beta_2=0.999, epsilon=1e-6, name="adam_uncorrected",
+        self,
+        learning_rate=1e-3,
+        bias_correction: bool = True,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-6,
+        name: str = "adam",
         **options,
     ):
         super().__init__(learning_rate=learning_rate, name=name, **options)
+        self.bias_correction = bias_correction
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
@@ -39,20 +59,27 @@ class AdamUncorrected(keras.optimizers.Optimizer):
         gradient = ops.cast(gradient, variable.dtype)
         self.assign(m, self.beta_1 * m + (1 - self.beta_1) * gradient)
         self.assign(v, self.beta_2 * v + (1 - self.beta_2) * ops.square(gradient))
-        self.assign_sub(variable, rate * m / (ops.sqrt(v) + self.epsilon))
+        m_correction = v_correction = 1.0
+        if self.bias_correction:
+            step = ops.cast(self.iterations + 1, variable.dtype)
+            m_correction = 1 - ops.power(ops.cast(self.beta_1, variable.dtype), step)
+            v_correction = 1 - ops.power(ops.cast(self.beta_2, variable.dtype), step)
+        root = ops.sqrt(v / v_correction)
+        self.assign_sub(variable, rate * (m / m_correction) / (root + self.epsilon))
 
     def get_config(self):
         return super().get_config() | {
-            "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon,
+            "bias_correction": self.bias_correction,
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "epsilon": self.epsilon,
         }
 
 
 OPTIMIZERS: Registry[Callable[..., keras.optimizers.Optimizer]] = Registry("optimizer")
-OPTIMIZERS.add("adamw", keras.optimizers.AdamW)
-OPTIMIZERS.add("adam_uncorrected", AdamUncorrected)
-OPTIMIZERS.add("sgd", lambda learning_rate, weight_decay, epsilon: keras.optimizers.SGD(
-    learning_rate, weight_decay=weight_decay
-))
+OPTIMIZERS.add("adamw", Adam)
+OPTIMIZERS.add("adam_uncorrected", partial(Adam, bias_correction=False))
+OPTIMIZERS.add("sgd", lambda epsilon, **options: keras.optimizers.SGD(**options))
 
 _NOT_DECAYED = (".bias", ".gamma", ".beta")
 

@@ -145,7 +145,7 @@ WHO = ("man", "woman", "boy", "girl")
 UNRELATED = (
     "The train to {town} left late on {day}.",
     "It will rain in {town} on {day}.",
-    "Shares of {company} fell on {day}.",
+    "The market in {town} opens on {day}.",
     "The shop in {town} is closed on {day}.",
 )
 
@@ -170,7 +170,7 @@ def stsb(draw: Draw, label: str) -> tuple[str, str]:
     if level == 0:
         if draw.chance(0.6):
             return first, draw.one(UNRELATED).format(
-                town=draw.content("town"), day=draw.one(WEEKDAYS), company=draw.content("company")
+                town=draw.content("town"), day=draw.one(WEEKDAYS)
             )
         actions, objects = SCENES[draw.other(tuple(SCENES), topic)]
         action, thing = draw.one(actions), draw.one(objects)

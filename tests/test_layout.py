@@ -1,0 +1,107 @@
+"""The structure that the rest relies on: one-way imports, short files, no TensorFlow at start."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("tfglue", "tuning", "data_prep")
+
+# Lower numbers know nothing of higher ones. Inside a layer imports are free.
+LAYERS = (
+    ("tfglue.errors", "tfglue.files", "tfglue.registry", "tfglue.flags", "tfglue.command_line"),
+    ("tfglue.tasks",),
+    ("tfglue.config",),
+    ("tfglue.data", "tfglue.metrics"),
+    ("tfglue.models",),
+    ("tfglue.training",),
+    ("tfglue.predictions", "tfglue.run_folder", "tfglue.curves", "tfglue.model_card",
+     "tfglue.budget", "tfglue.output", "tfglue.preparation", "tfglue.manifest"),
+    ("tfglue.run", "tfglue.answering", "tfglue.trainer"),
+    ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.doctor", "tfglue.__main__",
+     "tuning", "data_prep"),
+)
+# The package names public things without importing them.
+FREE = ("tfglue.__init__",)
+
+
+def modules():
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            yield name, path
+
+
+def layer(name: str) -> int:
+    for index, members in enumerate(LAYERS):
+        if any(name == member or name.startswith(member + ".") for member in members):
+            return index
+    raise AssertionError(f"{name} is in no layer; add it to LAYERS")
+
+
+def imports(path: Path) -> set[str]:
+    """Modules that a file imports when it is loaded; lazy imports inside functions are not."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = set()
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    names = {name for name, _ in modules()} | {n.removesuffix(".__init__") for n, _ in modules()}
+    return {name for name in found if name in names and name != "tfglue"}
+
+
+@pytest.mark.parametrize("name", [name for name, _ in modules() if name not in FREE])
+def test_imports_point_one_way(name):
+    path = dict(modules())[name]
+    own = layer(name.removesuffix(".__init__"))
+    for imported in imports(path):
+        assert layer(imported) <= own, f"{name} imports {imported} from above it"
+
+
+def test_the_layer_test_sees_imports():
+    assert "tfglue.models.encoder" in imports(ROOT / "tfglue/models/transfer_model.py")
+
+
+@pytest.mark.parametrize("name", [name for name, _ in modules()])
+def test_files_stay_short(name):
+    lines = dict(modules())[name].read_text(encoding="utf-8").count("\n")
+    assert lines <= 400
+
+
+STARTS = {
+    "import": "import tfglue, tfglue.tasks",
+    "tfglue": "from tfglue.__main__ import main; main(['--help'])",
+    **{
+        module: f"from {module} import main; main(['--help'])"
+        for module in ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.doctor",
+                       "data_prep.download", "data_prep.verify")
+    },
+}
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_starting_loads_no_tensorflow_and_is_quick(name):
+    code = (
+        f"import sys\ntry:\n    {STARTS[name]}\nexcept SystemExit as end:\n"
+        "    assert not end.code, end.code\n"
+        "heavy = {'tensorflow', 'keras', 'torch', 'sklearn', 'scipy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    seconds = []
+    for _ in range(3):
+        # Processor time, since other tests run beside this one.
+        before = os.times()
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+        after = os.times()
+        seconds.append(
+            after.children_user - before.children_user
+            + after.children_system - before.children_system
+        )
+    assert min(seconds) < 0.5
