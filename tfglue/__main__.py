@@ -1,4 +1,4 @@
-"""``python -m tfglue`` and the console script ``tfglue``: the list of commands, and each of them."""
+"""``python -m tfglue`` and the console script ``tfglue``: every command, by its name."""
 
 import importlib
 import sys

@@ -8,12 +8,14 @@ from typing import Any
 from tfglue.errors import UserError, suggestion
 from tfglue.files import read_text
 from tfglue.flags import checked, setting
-from tfglue.tasks.task import Recipe
+from tfglue.tasks.task import Task
 
 RECIPES = Path(__file__).parent / "recipes"
 
-# The demonstration encoder starts from random weights, so it needs a higher rate and more epochs.
+# The demonstration encoder starts from random weights, so it needs a higher rate and more epochs,
+# most of all to learn what two sentences have to do with each other.
 TINY = {"max_length": 64, "batch_size": 32, "learning_rate": 1e-3, "epochs": 6.0}
+TINY_PAIR_EPOCHS = 20.0
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class TrainConfig:
 _NOT_STORED = ("output", "resume", "overwrite")
 
 
-def resolve(given: Mapping[str, Any], task: str, default: Recipe) -> TrainConfig:
+def resolve(given: Mapping[str, Any], task: Task) -> TrainConfig:
     """Fills what the user did not give.
 
     Flags win over the named recipe, that over the settings of the `tiny` encoder or of the task,
@@ -115,18 +117,17 @@ def resolve(given: Mapping[str, Any], task: str, default: Recipe) -> TrainConfig
 
     Args:
         given: settings the user gave, checked.
-        task: name of the task, for recipes with settings by task.
-        default: the task's own settings.
+        task: what is trained; its recipe is the default.
 
     Raises:
         UserError: for an unknown recipe, or settings that contradict each other.
     """
     encoder = given.get("encoder", "tiny")
-    own = {k: v for k, v in asdict(default).items() if k != "source"}
+    own = {k: v for k, v in asdict(task.recipe).items() if k != "source"}
     if encoder == "tiny":
-        own = dict(TINY)
-    recipe = read_recipe(given["recipe"], task) if given.get("recipe") else {}
-    config = TrainConfig(**(own | recipe | dict(given) | {"task": task}))
+        own = TINY | ({"epochs": TINY_PAIR_EPOCHS} if len(task.text_fields) == 2 else {})
+    recipe = read_recipe(given["recipe"], task.name) if given.get("recipe") else {}
+    config = TrainConfig(**(own | recipe | dict(given) | {"task": task.name}))
     _check(config)
     return config
 

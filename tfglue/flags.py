@@ -26,7 +26,7 @@ def setting(
     Args:
         default: value when nobody says anything; None means unset.
         help: one line for ``--help``.
-        kind: ``str``, ``int``, ``float`` or ``bool``; a bool flag takes no value on the command line.
+        kind: ``str``, ``int``, ``float`` or ``bool``; a bool flag takes no value.
         choices: allowed values.
         least, above, most: bounds of a number (``above`` is exclusive).
     """

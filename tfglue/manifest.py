@@ -83,9 +83,10 @@ def versions() -> dict[str, str]:
 
 def machine() -> dict[str, Any]:
     """The kind of machine; bit-equal repetition needs the same."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux alone knows which cpus are ours.
     return {
         "processor": platform.machine(),
-        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cpus": len(affinity(0)) if affinity else os.cpu_count(),
         "gpus": len(tf.config.list_physical_devices("GPU")),
     }
 

@@ -28,8 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _predict(argv: Sequence[str] | None) -> None:
     parser = Parser("python -m tfglue.predict", _DESCRIPTION)
     parser.add_argument("--run", required=True, help="run folder, or RUN@epoch")
-    parser.add_argument("--input", help="file of texts, one or a tab-separated pair a line; - reads "
-                        "standard input")
+    parser.add_argument(
+        "--input", help="file of texts, one or a tab-separated pair a line; - is standard input"
+    )
     parser.add_argument("--data", help="as in training, with --split")
     parser.add_argument("--split", help="split to predict, such as test")
     parser.add_argument("--task", help="task, where the run answers several")

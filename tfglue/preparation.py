@@ -24,8 +24,9 @@ _LOWER_CASE = {"auto": None, "true": True, "false": False}
 _FILE_SETTINGS = {"train": "train_file", "dev": "dev_file", "test": "test_file"}
 
 _DEMONSTRATION = (
-    "This is the built-in demonstration: a tiny encoder with random weights on built-in sentences. "
-    "The real thing: python -m tfglue.train --task {task} --encoder bert_base_en_uncased --data tfds"
+    "This is the built-in demonstration: a tiny encoder with random weights on built-in "
+    "sentences. The real thing: "
+    "python -m tfglue.train --task {task} --encoder bert_base_en_uncased --data tfds"
 )
 
 Say = Callable[[str], None]
@@ -125,7 +126,7 @@ def prepare(given: Mapping[str, Any], say: Say) -> Prepared:
         UserError: for any mistake in settings, data or encoder.
     """
     task, source = choose_task(given, say)
-    config = resolve(given, task.name, task.recipe)
+    config = resolve(given, task)
     if config.encoder == "tiny" and source.kind == "sample":
         say(_DEMONSTRATION.format(task=task.name))
     say(f"settings: {_settings_line(config)}")
@@ -145,7 +146,9 @@ def prepare(given: Mapping[str, Any], say: Say) -> Prepared:
     features = {s: encode(rows_, tokenizer, config.max_length) for s, rows_ in examples.items()}
     for split, split_examples in examples.items():
         say(_split_line(split, split_examples, features[split], config.max_length))
-    return Prepared(given, config, task, examples, features, tokenizer, loaded, loaded.digest(), rows)
+    return Prepared(
+        given, config, task, examples, features, tokenizer, loaded, loaded.digest(), rows
+    )
 
 
 def _settings_line(config: TrainConfig) -> str:

@@ -1,12 +1,14 @@
 """A run: what training makes, and what evaluates, predicts and goes on from it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tfglue.config import TrainConfig
 from tfglue.data.encode import encode
 from tfglue.data.examples import Examples
 from tfglue.data.tokenizer import BertTokenizer
@@ -53,7 +55,9 @@ class Run:
         self.max_length = max_length
 
     @classmethod
-    def train(cls, config: Mapping[str, Any] | None = None, **settings: Any) -> "Run":
+    def train(
+        cls, config: TrainConfig | Mapping[str, Any] | None = None, **settings: Any
+    ) -> "Run":
         """Trains and returns the finished run; see `tfglue.trainer.train`.
 
         Example:
@@ -62,6 +66,8 @@ class Run:
         # The trainer ends by making a Run; only this shorthand looks back at it.
         from tfglue.trainer import train
 
+        if isinstance(config, TrainConfig):
+            config = asdict(config)
         return train({**(config or {}), **settings})
 
     @classmethod
@@ -115,7 +121,7 @@ class Run:
         """The named task, or the only one. Raises UserError if this run does not answer it."""
         if name is None:
             if len(self.tasks) > 1:
-                raise UserError(f"{self.folder.path}: name one of its tasks: {', '.join(self.tasks)}")
+                raise UserError(f"{self.folder.path}: answers {', '.join(self.tasks)}; name one")
             return next(iter(self.tasks.values()))
         if name not in self.tasks:
             raise UserError(
@@ -127,7 +133,8 @@ class Run:
         """Predictions for rows of a split; `task` may be one that another task's head answers."""
         head = task.name if task.name in self.tasks else task.predicted_by
         features = encode(examples, self.tokenizer, self.max_length)
-        return Predictions(task, examples.ids, self.predictor.logits(self.task(head).name, features))
+        logits = self.predictor.logits(self.task(head).name, features)
+        return Predictions(task, examples.ids, logits)
 
     def evaluate(self, task: Task, examples: Examples) -> dict[str, float]:
         """Metrics and mean loss over labelled rows.

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,12 +36,23 @@ class RunFolder:
 
     @property
     def exists(self) -> bool:
-        """Whether something is there already."""
-        return self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
+        """Whether something is there already; hidden leftovers of a killed process are nothing."""
+        if not self.path.is_dir():
+            return self.path.exists()
+        return any(not entry.name.startswith(".") for entry in self.path.iterdir())
 
     def is_run(self) -> bool:
         """Whether the folder holds a run, finished or not."""
         return (self.path / "run.yaml").is_file()
+
+    def remove_leftovers(self) -> None:
+        """Deletes temporary files of a process that was killed while it wrote."""
+        for pattern in (".*.tmp", ".*.old"):
+            for entry in list(self.path.rglob(pattern)):
+                if entry.is_dir():
+                    shutil.rmtree(entry)
+                else:
+                    entry.unlink()
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Writes ``run.yaml``."""

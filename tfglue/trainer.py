@@ -56,6 +56,7 @@ def train(
         Interrupted: after SIGINT or SIGTERM; the message says how to go on.
     """
     given = checked(given, TrainConfig, where="settings")
+    given = {name: value for name, value in given.items() if value is not None}
     folder, stored = claim_output(given)
     if stored is not None:
         given = resumed_settings(given, stored)
@@ -127,12 +128,14 @@ class Training:
         self.say(check_disk(counts, self.folder.path))
         if self.config.overwrite and self.folder.exists:
             shutil.rmtree(self.folder.path)
-        self.folder.path.mkdir(parents=True, exist_ok=True)
-        self.prepared.tokenizer.save(self.folder.tokenizer)
         self.folder.write_manifest(self.manifest)
+        self.folder.remove_leftovers()
+        self.prepared.tokenizer.save(self.folder.tokenizer)
         loop = self._build_loop()
         if loop.restore():
             self.say(f"resuming after update {loop.update} of {self.total_updates}")
+        elif self.config.resume:
+            self.say("nothing was saved yet; starting from the beginning")
         try:
             loop.run()
         except Interrupted:
@@ -177,6 +180,7 @@ class Training:
             evaluate=self._evaluate if self._dev_splits() else None,
             checkpoints=CheckpointFolder(self.folder.checkpoint),
             save_epoch=self._save_epoch,
+            save_history=self.folder.write_history,
             callbacks=[*self.callbacks, *self._tensorboard()],
         )
 
@@ -203,7 +207,8 @@ class Training:
             metadata.version("tensorboard")
         except metadata.PackageNotFoundError:
             return []
-        return [keras.callbacks.TensorBoard(str(self.folder.path / "tensorboard"), write_graph=False)]
+        logs = str(self.folder.path / "tensorboard")
+        return [keras.callbacks.TensorBoard(logs, write_graph=False)]
 
     def _finish(self, loop: TrainingLoop, seconds: float) -> Run:
         """Puts the chosen weights in place and writes metrics, predictions, plot and card."""

@@ -157,7 +157,8 @@ def test_the_users_own_files_need_no_code(tmp_path, capsys, suffix):
     assert "2 classes: a (20), b (20)" in capsys.readouterr().out
     assert evaluate.main(["--run", str(output), "--input", str(path)]) == 0
     found = json.loads((output / "evaluation.json").read_text())
-    assert found["mine"]["input"] == json.loads((output / "metrics.json").read_text())["mine"]["dev"]
+    trained = json.loads((output / "metrics.json").read_text())
+    assert found["mine"]["input"] == trained["mine"]["dev"]
 
 
 def test_without_a_dev_file_the_last_weights_are_kept(tmp_path, capsys):

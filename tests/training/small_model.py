@@ -14,10 +14,10 @@ from tfglue.training.step import TrainStep
 KINDS = {"nli": "classify", "sim": "regress"}
 
 
-def small_model(dropout: float = 0.0, seed: int = 0) -> TransferModel:
-    """Two layers of width 16 with a head of three classes and one of a score."""
+def small_model(dropout: float = 0.0, seed: int = 0, num_layers: int = 2) -> TransferModel:
+    """Layers of width 16 with a head of three classes and one of a score."""
     encoder = BertEncoder(
-        vocabulary_size=50, num_layers=2, num_heads=2, hidden_dim=16, intermediate_dim=32,
+        vocabulary_size=50, num_layers=num_layers, num_heads=2, hidden_dim=16, intermediate_dim=32,
         dropout=dropout, attention_dropout=dropout, max_sequence_length=24, initializer_range=0.2,
     )
     heads = {"nli": PooledHead(3, 16, dropout), "sim": PooledHead(1, 16, dropout)}

@@ -34,10 +34,13 @@ class CheckpointFolder:
     ) -> None:
         """Saves a state (JSON) and groups of named tensors after `update` updates."""
         name = f"update-{update:08d}"
-        with atomic_folder(self.folder / name) as temporary:
-            for group, tensors in groups.items():
-                save_file(dict(tensors), temporary / f"{group}.safetensors")
-            write_json(temporary / "state.json", state)
+        # Training is exact: a folder that is there already holds the same bytes, and replacing it
+        # would leave a moment without it.
+        if not (self.folder / name).exists():
+            with atomic_folder(self.folder / name) as temporary:
+                for group, tensors in groups.items():
+                    save_file(dict(tensors), temporary / f"{group}.safetensors")
+                write_json(temporary / "state.json", state)
         write_text(self.folder / "latest", name + "\n")
         for old in sorted(self.folder.glob("update-*"))[:-_KEPT]:
             if old.name != name:

@@ -67,6 +67,7 @@ class TrainingLoop:
             where there is nothing to evaluate on.
         checkpoints: where states are saved.
         save_epoch: called with an epoch number when that epoch's weights are to be kept.
+        save_history: called with all rows of the history after each evaluation.
         callbacks: Keras callbacks; they get epoch and batch events.
     """
 
@@ -81,6 +82,7 @@ class TrainingLoop:
         evaluate: Callable[[], tuple[Metrics, float]] | None,
         checkpoints: CheckpointFolder,
         save_epoch: Callable[[int], None],
+        save_history: Callable[[Sequence[Mapping[str, Any]]], None],
         callbacks: Sequence[keras.callbacks.Callback] = (),
     ):
         self.model = model
@@ -90,6 +92,7 @@ class TrainingLoop:
         self.evaluate = evaluate
         self.checkpoints = checkpoints
         self.save_epoch = save_epoch
+        self.save_history = save_history
         (self.task,) = tasks
         self.batches = tasks[self.task]
         self.weights = model.trained_weights()
@@ -129,6 +132,7 @@ class TrainingLoop:
                 if self._stop_signal is not None:
                     self.save()
                     raise Interrupted
+            self.save()
             self.callbacks.on_train_end()
 
     def _one_update(self, batches, progress: TrainingProgress) -> None:
@@ -188,6 +192,8 @@ class TrainingLoop:
             }
             progress.say(_evaluation_line(row, improved))
         self.history.append(row)
+        if evaluates:
+            self.save_history(self.history)
         return {name: value for name, value in row.items() if name not in ("update", "epoch")}
 
     def save(self) -> None:

@@ -14,7 +14,8 @@ from tfglue.training.schedule import WarmupSchedule
 class Adam(keras.optimizers.Optimizer):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019), with or without correction.
 
-    m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;  w = w - lr (m' / (sqrt(v') + epsilon) + decay w)
+    m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;
+    w = w - lr (m' / (sqrt(v') + epsilon) + decay w)
 
     where m' = m / (1 - b1^t) and v' = v / (1 - b2^t), as in the paper and in PyTorch.
     `keras.optimizers.AdamW` adds epsilon before it corrects v, so its epsilon is 30 times larger at

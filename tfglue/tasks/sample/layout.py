@@ -12,7 +12,7 @@ _PAIR = ("index", "sentence1", "sentence2")
 _ONE_VOTE = ("label1", "gold_label")
 _FIVE_VOTES = (*(f"label{vote}" for vote in range(1, 6)), "gold_label")
 
-# Column names by task, with "labels" for those of a labelled file; see `columns`.
+# Column names of unlabelled files, and of labelled ones. For mnli and snli, `columns` adds votes.
 _HEADERS = {
     "cola": ("index", "sentence"),
     "sst": ("index", "sentence"),

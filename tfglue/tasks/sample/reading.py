@@ -65,7 +65,7 @@ FACTS = (
 def scitail(draw: Draw, label: str) -> tuple[str, str]:
     """A science sentence from a lesson, and a fact put the other way round."""
     fact = premise_fact = draw.one(FACTS)
-    agent, verb, bare, participle, thing, auxiliary = fact
+    agent, _, bare, participle, thing, auxiliary = fact
     told = True
     if label == "neutral":
         kind = draw.weighted({"other fact": 0.4, "other agent": 0.25, "not told": 0.35})

@@ -7,17 +7,17 @@ from tfglue.tasks.sample.words import NUMBERS, WEEKDAYS, sentence, with_article
 
 ADJECTIVES = {
     "positive": (
-        "good great funny wonderful lovely brilliant charming clever delightful excellent superb "
-        "beautiful enjoyable touching exciting"
-    ).split(),
+        "good", "great", "funny", "wonderful", "lovely", "brilliant", "charming", "clever",
+        "delightful", "excellent", "superb", "beautiful", "enjoyable", "touching", "exciting",
+    ),
     "negative": (
-        "bad awful boring dull terrible weak poor horrible clumsy ugly tedious dreadful lifeless "
-        "annoying silly"
-    ).split(),
-}
+        "bad", "awful", "boring", "dull", "terrible", "weak", "poor", "horrible", "clumsy", "ugly",
+        "tedious", "dreadful", "lifeless", "annoying", "silly",
+    ),
+}  # fmt: skip
 VERBS = {
-    "positive": "loved enjoyed liked admired praised".split(),
-    "negative": "hated disliked loathed mocked criticised".split(),
+    "positive": ("loved", "enjoyed", "liked", "admired", "praised"),
+    "negative": ("hated", "disliked", "loathed", "mocked", "criticised"),
 }
 VERDICTS = {
     "positive": ("worth every penny", "a real joy", "a pure delight", "a true pleasure"),

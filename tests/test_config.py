@@ -1,0 +1,67 @@
+import pytest
+
+from tfglue import tasks
+from tfglue.config import TrainConfig, evaluation_interval, resolve, saved_epochs
+from tfglue.errors import UserError
+from tfglue.tasks.task import Recipe, Task
+
+RECIPE = Recipe(max_length=99, batch_size=9, learning_rate=9e-5, epochs=9)
+
+
+def task(name="rte", fields=("a", "b")):
+    return Task(name, "classify", fields, ("accuracy",), labels=("x", "y"), recipe=RECIPE)
+
+
+def test_flags_win_over_recipes_and_those_over_the_tasks_own_settings(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("batch_size: 5\nepochs: 5\ntasks: {rte: {epochs: 6}}\n")
+    given = {"encoder": "x", "recipe": str(path), "learning_rate": 1e-3}
+    config = resolve(given, task())
+    assert (config.max_length, config.batch_size, config.epochs) == (99, 5, 6)
+    assert config.learning_rate == 1e-3
+    assert resolve(given, task("cola")).epochs == 5
+
+
+def test_the_tiny_encoder_has_settings_of_its_own():
+    assert resolve({}, task()).max_length == 64
+    assert resolve({}, task()).epochs > resolve({}, task(fields=("a",))).epochs == 6
+    assert resolve({"batch_size": 3}, task()).batch_size == 3
+
+
+def test_replication_settings_are_the_published_ones():
+    def settings(name):
+        config = resolve({"encoder": "x"}, tasks.get(name))
+        return config.learning_rate, config.batch_size, config.max_length, config.epochs
+
+    assert settings("mnli") == settings("qqp") == settings("qnli") == (1e-5, 32, 128, 3)
+    assert settings("snli") == settings("mnli")
+    assert settings("rte") == (2e-5, 16, 250, 3)
+    assert settings("sst") == settings("mrpc") == settings("scitail") == (2e-5, 32, 128, 3)
+    assert settings("cola") == settings("stsb") == (2e-5, 16, 128, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("epoch", 80), ("0.25", 20), ("0.001", 1), ("7", 7), ("1", 1)]
+)
+def test_evaluation_intervals(text, expected):
+    assert evaluation_interval(text, 80) == expected
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "often", "nan"])
+def test_wrong_evaluation_intervals(text):
+    with pytest.raises(UserError, match="--evaluate_every"):
+        evaluation_interval(text, 80)
+
+
+def test_saved_epochs():
+    assert saved_epochs("best") == saved_epochs("last") == frozenset()
+    assert saved_epochs("all") is None
+    assert saved_epochs("0, 2") == {0, 2}
+    with pytest.raises(UserError, match="--save"):
+        saved_epochs("second")
+
+
+def test_what_is_stored_says_nothing_of_where_it_goes():
+    stored = TrainConfig(task="rte", output="x", resume=True).to_dict()
+    assert stored["task"] == "rte"
+    assert not {"output", "resume", "overwrite"} & set(stored)

@@ -1,0 +1,56 @@
+import os
+
+import pytest
+
+from tfglue.errors import UserError
+from tfglue.files import (
+    atomic_file,
+    atomic_folder,
+    digest_bytes,
+    read_json,
+    read_text,
+    write_json,
+)
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "file"
+    write_json(path, {"a": 1})
+    with pytest.raises(RuntimeError), atomic_file(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert read_json(path) == {"a": 1}
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_failed_folder_leaves_the_old_one(tmp_path):
+    for content in ("old", "new"):
+        with atomic_folder(tmp_path / "folder") as temporary:
+            (temporary / "x").write_text(content)
+    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "folder") as temporary:
+        (temporary / "x").write_text("half")
+        raise RuntimeError
+    assert (tmp_path / "folder" / "x").read_text() == "new"
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_digests_see_borders():
+    assert digest_bytes(b"ab", b"c") != digest_bytes(b"a", b"bc")
+    assert digest_bytes(b"ab") == digest_bytes(b"ab")
+
+
+def test_unreadable_text_is_named(tmp_path):
+    path = tmp_path / "latin"
+    path.write_bytes(b"fine\ncaf\xe9\n")
+    with pytest.raises(UserError, match="latin:2: not UTF-8 .byte 0xe9"):
+        read_text(path)
+    with pytest.raises(UserError, match="no such file"):
+        read_text(tmp_path / "absent")
+    with pytest.raises(UserError, match="cannot be read"):
+        read_text(tmp_path)
+
+
+def test_json_has_no_infinity(tmp_path):
+    with pytest.raises(ValueError):
+        write_json(tmp_path / "x.json", float("inf"))
+    assert not (tmp_path / "x.json").exists()
