@@ -20,7 +20,7 @@ LAYERS = (
     ("tfglue.models",),
     ("tfglue.training",),
     ("tfglue.predictions", "tfglue.run_folder", "tfglue.curves", "tfglue.model_card",
-     "tfglue.budget", "tfglue.output", "tfglue.preparation", "tfglue.manifest"),
+     "tfglue.results", "tfglue.budget", "tfglue.output", "tfglue.preparation", "tfglue.manifest"),
     ("tfglue.run", "tfglue.answering", "tfglue.trainer"),
     ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.doctor", "tfglue.__main__",
      "tuning", "data_prep"),

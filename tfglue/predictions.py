@@ -9,7 +9,9 @@ import numpy as np
 from scipy.special import softmax
 
 from tfglue.files import write_text
+from tfglue.metrics import compute
 from tfglue.tasks.task import Task
+from tfglue.training.losses import LOSSES
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,12 @@ class Predictions:
             return np.argmax(self.logits, axis=-1)
         scores = self.logits[:, 0].astype(np.float64)
         return np.clip(scores, *self.task.score_range) if self.task.score_range else scores
+
+    def score(self, labels: np.ndarray) -> dict[str, float]:
+        """The task's metrics against `labels` and the mean loss, over all rows at once."""
+        values = compute(self.task.metrics, labels, self.values)
+        losses = np.asarray(LOSSES.get(self.task.kind)(labels, self.logits), np.float64)
+        return values | {"loss": float(losses.mean())}
 
     def records(self) -> list[dict[str, Any]]:
         """One dictionary a row: ``id``, ``label``, and ``score`` or ``probability_<label>``s.

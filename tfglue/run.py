@@ -6,14 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tfglue.config import TrainConfig
 from tfglue.data.encode import encode
 from tfglue.data.examples import Examples
 from tfglue.data.tokenizer import BertTokenizer
 from tfglue.errors import UserError
-from tfglue.metrics import compute
 from tfglue.models.encoder import BertEncoder
 from tfglue.models.heads import PooledHead
 from tfglue.models.transfer_model import TransferModel
@@ -21,7 +18,6 @@ from tfglue.predictions import Predictions
 from tfglue.run_folder import RunFolder
 from tfglue.tasks.serialization import task_from_dict
 from tfglue.tasks.task import Task
-from tfglue.training.losses import LOSSES
 from tfglue.training.prediction import Predictor
 
 Text = str | tuple[str, str]
@@ -144,7 +140,7 @@ class Run:
         """
         if examples.labels is None:
             raise UserError(f"{examples.origin}: no labels to evaluate against")
-        return score(self.answer(task, examples), examples.labels)
+        return self.answer(task, examples).score(examples.labels)
 
     def predict(self, texts: Sequence[Text], task: str | None = None) -> list[dict[str, Any]]:
         """Answers for texts or pairs of texts; see `Predictions.records`.
@@ -172,11 +168,3 @@ def build_model(tasks: Mapping[str, Task], encoder: BertEncoder) -> TransferMode
         for name, task in tasks.items()
     }
     return TransferModel(encoder, heads)
-
-
-def score(predictions: Predictions, labels: np.ndarray) -> dict[str, float]:
-    """The task's metrics and its mean loss, over all rows at once."""
-    task = predictions.task
-    values = compute(task.metrics, labels, predictions.values)
-    loss = np.asarray(LOSSES.get(task.kind)(labels, predictions.logits), np.float64).mean()
-    return values | {"loss": float(loss)}

@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from tfglue.budget import budget_lines, check_disk
 from tfglue.config import TrainConfig, evaluation_interval, saved_epochs
-from tfglue.curves import plot_curves
 from tfglue.data.batches import BatchPlan
 from tfglue.files import atomic_folder, write_text
 from tfglue.flags import checked
@@ -23,7 +22,8 @@ from tfglue.models.transfer_model import TransferModel
 from tfglue.output import check_same_inputs, claim_output, free_output, resumed_settings
 from tfglue.predictions import Predictions
 from tfglue.preparation import Prepared, Say, prepare
-from tfglue.run import Run, build_model, score
+from tfglue.results import write_results
+from tfglue.run import Run, build_model
 from tfglue.run_folder import RunFolder
 from tfglue.training.checkpoint import CheckpointFolder
 from tfglue.training.freezing import freeze
@@ -104,6 +104,7 @@ class Training:
         self.manifest = build_manifest(prepared, self.model, self.total_updates, output)
         if stored is not None:
             check_same_inputs(self.manifest, stored, output)
+            self.manifest = dict(stored)
 
     def _build_model(self) -> TransferModel:
         config, encoder = self.config, self.prepared.loaded.encoder
@@ -193,7 +194,7 @@ class Training:
 
     def _evaluate(self) -> tuple[Metrics, float]:
         splits = {
-            split: score(self._answer(split), self.prepared.examples[split].labels)
+            split: self._answer(split).score(self.prepared.examples[split].labels)
             for split in self._dev_splits()
         }
         return {self.task.name: splits}, splits["dev"][self.task.main_metric]
@@ -217,38 +218,32 @@ class Training:
         if kept_best:
             for name, weight in loop.weights.items():
                 weight.assign(loop.best_weights[name])
-        metrics: Metrics = {self.task.name: {}}
-        for split in self._dev_splits():
-            predictions = self._answer(split)
-            predictions.write(self.folder.predictions(self.task.name, split))
-            metrics[self.task.name][split] = score(
-                predictions, self.prepared.examples[split].labels
-            )
-        main = {self.task.name: self.task.main_metric}
         self.folder.save_weights(self.model)
-        self.folder.write_metrics(metrics, main)
-        self.folder.write_history(loop.history)
-        plot_curves(
-            loop.history, main, self.folder.curves, title=self.folder.path.name, best_update=best
+        examples = self.prepared.examples
+        answers = {s: (self._answer(s), examples[s].labels) for s in self._dev_splits()}
+        metrics = write_results(self.folder, self.task, answers, loop.history, best)
+        self.folder.write_timing(
+            {
+                "seconds": seconds,
+                "examples_per_second": loop.rate,
+                "finished": time.strftime("%FT%T%z"),
+            }
         )
-        self.folder.write_timing({"seconds": seconds, "finished": time.strftime("%FT%T%z")})
+        kept = (
+            f"best evaluation, after update {best}" if kept_best
+            else f"last, after update {loop.update}"
+        )
         self.manifest |= {
             "status": "complete",
-            "result": {
-                "updates": loop.update,
-                "best_update": best,
-                "kept": f"best evaluation, after update {best}" if kept_best
-                else f"last, after update {loop.update}",
-            },
+            "result": {"updates": loop.update, "best_update": best, "kept": kept},
         }
-        card = model_card(self.manifest, {**metrics, "main": main}, str(self.folder.path))
-        write_text(self.folder.card, card)
+        write_text(self.folder.card, model_card(self.manifest, metrics, str(self.folder.path)))
         self.folder.write_manifest(self.manifest)
-        CheckpointFolder(self.folder.checkpoint).remove()
+        loop.checkpoints.remove()
         for split, values in metrics[self.task.name].items():
             shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
             self.say(f"{self.task.name} {split}: {shown}")
-        self.say(f"kept: {self.manifest['result']['kept']}; run folder: {self.folder.path}")
+        self.say(f"kept: {kept}; run folder: {self.folder.path}")
         return Run(
             self.folder, {self.task.name: self.task}, self.prepared.tokenizer, self.model,
             self.config.max_length,

@@ -100,6 +100,7 @@ class TrainingLoop:
         self.history: list[dict[str, Any]] = []
         self.selection = Selection(settings.patience)
         self.best_weights: dict[str, np.ndarray] = {}
+        self.rate = 0.0
         self._loss_sum, self._loss_count = 0.0, 0
         self._pending: list[tuple[Any, int]] = []
         self._saved_at = time.monotonic()
@@ -134,6 +135,7 @@ class TrainingLoop:
                     raise Interrupted
             self.save()
             self.callbacks.on_train_end()
+        self.rate = progress.rate
 
     def _one_update(self, batches, progress: TrainingProgress) -> None:
         settings = self.settings
