@@ -42,6 +42,15 @@ def test_the_run_folder_is_whole(sst_run):
     assert "python -m tfglue.train" in (folder / "README.md").read_text()
 
 
+def test_tensorboard_gets_the_metrics_where_it_is_installed(sst_run):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(sst_run.folder.path / "tensorboard" / "train"))
+    events.Reload()
+    assert {"epoch_train_loss", "epoch_sst.dev.accuracy"} <= set(events.Tags()["tensors"])
+
+
 def test_metrics_history_and_predictions_agree(sst_run):
     folder = sst_run.folder.path
     metrics = json.loads((folder / "metrics.json").read_text())

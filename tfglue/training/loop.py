@@ -182,7 +182,8 @@ class TrainingLoop:
         }
         self._loss_sum, self._loss_count = 0.0, 0
         if evaluates:
-            metrics, score = self.evaluate()
+            with progress.paused():
+                metrics, score = self.evaluate()
             improved = self.selection.observe(score, self.update)
             if improved:
                 self.best_weights = {n: w.numpy() for n, w in self.weights.items()}

@@ -44,7 +44,7 @@ class TrainingProgress:
             TextColumn("{task.fields[rate]} examples/s  loss {task.fields[loss]}"),
             TimeElapsedColumn(),
             TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=True),
+            TimeRemainingColumn(),
             console=self._console,
             transient=True,
         )
@@ -77,6 +77,13 @@ class TrainingProgress:
                 f"update {self._done}/{self.total}  loss {self._loss:.4f}  {self._rate()}  "
                 f"{_clock(self._left())} left"
             )
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leaves what the block takes (an evaluation) out of the rate."""
+        started = time.monotonic()
+        yield
+        self._started += time.monotonic() - started
 
     def loss(self, value: float) -> None:
         """Takes the latest mean training loss."""
