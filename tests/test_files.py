@@ -1,3 +1,4 @@
+import errno
 import os
 
 import pytest
@@ -32,6 +33,19 @@ def test_a_failed_folder_leaves_the_old_one(tmp_path):
         raise RuntimeError
     assert (tmp_path / "folder" / "x").read_text() == "new"
     assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_what_cannot_be_written_is_the_users_mistake(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UserError, match="cannot be written"):
+        write_json(tmp_path / "file" / "inside", 1)
+    with (
+        pytest.raises(UserError, match="No space left"),
+        atomic_file(tmp_path / "full") as temporary,
+    ):
+        temporary.write_text("half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert os.listdir(tmp_path) == ["file"]
 
 
 def test_digests_see_borders():

@@ -1,5 +1,6 @@
 """From settings to what training needs: task, rows, tokenizer, encoder and packed features."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +103,7 @@ def _task_of_files(name: str, given: Mapping[str, Any], say: Say) -> tuple[Task,
     paths = {split: given[key] for split, key in _FILE_SETTINGS.items() if given.get(key)}
     fields = text_fields(given.get("text_fields"))
     task, lines = task_from_files(
-        name=name or Path(given["train_file"]).stem,
+        name=name or re.sub(r"[^\w-]+", "-", Path(given["train_file"]).stem).strip("-") or "task",
         text_fields=fields,
         label_field=given.get("label_field"),
         kind=given.get("kind"),

@@ -13,6 +13,7 @@ import tensorflow as tf
 from tfglue.budget import budget_lines, check_disk
 from tfglue.config import TrainConfig, evaluation_interval, saved_epochs
 from tfglue.data.batches import BatchPlan
+from tfglue.errors import UserError
 from tfglue.files import atomic_folder, write_text
 from tfglue.flags import checked
 from tfglue.manifest import build_manifest
@@ -99,6 +100,7 @@ class Training:
             batching=self.config.batching,
         )
         self.total_updates = self._total_updates()
+        self.saved_epochs = self._saved_epochs()
         self.predictor = Predictor(self.model, self.config.eval_batch_size)
         output = str(self.folder.path)
         self.manifest = build_manifest(prepared, self.model, self.total_updates, output)
@@ -119,6 +121,13 @@ class Training:
         config = self.config
         total = max(1, round(config.epochs * self.plan.updates_per_epoch))
         return total if config.max_steps is None else min(total, config.max_steps)
+
+    def _saved_epochs(self) -> frozenset[int] | None:
+        epochs = saved_epochs(self.config.save)
+        last = -(-self.total_updates // self.plan.updates_per_epoch)
+        if epochs and max(epochs) > last:
+            raise UserError(f"--save: there is no epoch {max(epochs)}; this run ends with {last}")
+        return epochs
 
     def run(self) -> Run:
         """Trains from the latest checkpoint or the start, and finishes the folder."""
@@ -176,7 +185,7 @@ class Training:
                 updates_per_epoch=per_epoch,
                 evaluate_every=evaluation_interval(config.evaluate_every, per_epoch),
                 patience=config.patience,
-                save_epochs=saved_epochs(config.save),
+                save_epochs=self.saved_epochs,
             ),
             evaluate=self._evaluate if self._dev_splits() else None,
             checkpoints=CheckpointFolder(self.folder.checkpoint),

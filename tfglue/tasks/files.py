@@ -65,8 +65,8 @@ def task_from_files(
         return base, [_columns_line(tables, text_fields, label_field, base)]
     if train_file is None:
         raise UserError("--train_file is needed to find out the labels; or name a task with --task")
-    if not re.fullmatch(r"\w[\w.-]*", name):
-        raise UserError(f"task name '{name}': only letters, digits, '_', '-' and '.' are possible")
+    if not re.fullmatch(r"\w[\w-]*", name):
+        raise UserError(f"--task '{name}': only letters, digits, '_' and '-' make a task's name")
 
     train = tables["train"]
     text = find_text_columns(train, text_fields)
