@@ -37,7 +37,7 @@ def main() -> None:
         print,
     )
     training = Training(prepared, RunFolder("unused"), None, [], print)
-    loop = training._build_loop()
+    loop = training.build_loop()
     reference = Reference(flags.encoder, training, loop)
     rows = []
     stream = loop.batches.updates()

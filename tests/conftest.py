@@ -12,9 +12,10 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory, monkeypatch):
-    """Keeps the user's token cache and GLUE folder out of tests."""
+    """Keeps the user's token cache, GLUE folder and encoders out of tests."""
     monkeypatch.setenv("TFGLUE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     monkeypatch.delenv("GLUE_DIR", raising=False)
+    monkeypatch.delenv("BERT_ALL_DIR", raising=False)
 
 
 @pytest.fixture(scope="session")

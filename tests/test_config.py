@@ -28,6 +28,13 @@ def test_the_tiny_encoder_has_settings_of_its_own():
     assert resolve({"batch_size": 3}, task()).batch_size == 3
 
 
+def test_a_recipe_may_name_the_encoder_and_then_the_tasks_own_settings_hold(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("encoder: some/bert\nwarmup:\n")
+    config = resolve({"recipe": str(path)}, task())
+    assert (config.encoder, config.max_length, config.warmup) == ("some/bert", 99, 0.1)
+
+
 def test_replication_settings_are_the_published_ones():
     def settings(name):
         config = resolve({"encoder": "x"}, tasks.get(name))

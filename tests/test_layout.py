@@ -22,8 +22,8 @@ LAYERS = (
     ("tfglue.predictions", "tfglue.run_folder", "tfglue.curves", "tfglue.model_card",
      "tfglue.results", "tfglue.budget", "tfglue.output", "tfglue.preparation", "tfglue.manifest"),
     ("tfglue.run", "tfglue.answering", "tfglue.trainer"),
-    ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.doctor", "tfglue.__main__",
-     "tuning", "data_prep"),
+    ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.convert", "tfglue.doctor",
+     "tfglue.__main__", "tuning", "data_prep"),
 )
 # The package names public things without importing them.
 FREE = ("tfglue.__init__",)
@@ -80,8 +80,8 @@ STARTS = {
     "tfglue": "from tfglue.__main__ import main; main(['--help'])",
     **{
         module: f"from {module} import main; main(['--help'])"
-        for module in ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.doctor",
-                       "data_prep.download", "data_prep.verify")
+        for module in ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.convert",
+                       "tfglue.doctor", "data_prep.download", "data_prep.verify")
     },
 }
 

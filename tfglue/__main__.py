@@ -11,6 +11,7 @@ COMMANDS = {
     "train": "fine-tune an encoder on a task and write a run folder",
     "evaluate": "metrics of a run on labelled data",
     "predict": "answers of a run for texts, files or splits",
+    "convert": "an encoder or a run as a folder that transformers loads",
     "doctor": "what is installed, what is missing, and how to mend it",
 }
 

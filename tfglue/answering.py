@@ -1,8 +1,11 @@
 """Which task and which rows `evaluate` and `predict` mean."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfglue import tasks
+from tfglue.config import text_fields
 from tfglue.errors import UserError
 from tfglue.tasks.task import Task
 
@@ -21,8 +24,24 @@ def answered_task(run: "Run", name: str | None) -> Task:
         return run.task(name)
     task = tasks.get(name)
     if task.name not in run.tasks and task.predicted_by in run.tasks:
-        return task
+        return replace(task, labels=run.tasks[task.predicted_by].labels)
     return run.task(task.name)
+
+
+def new_file(name: str | None, overwrite: bool) -> Path | None:
+    """The file that ``--output`` names, or None.
+
+    Raises:
+        UserError: it is there already and is not to be replaced.
+    """
+    if name is None:
+        return None
+    path = Path(name)
+    if path.is_dir():
+        raise UserError(f"--output: {path} is a folder; name a file")
+    if path.exists() and not overwrite:
+        raise UserError(f"--output: {path} exists; add --overwrite or name another file")
+    return path
 
 
 def source_for(run: "Run", task: Task, data: str | None, file: str | None) -> "Source":
@@ -34,7 +53,6 @@ def source_for(run: "Run", task: Task, data: str | None, file: str | None) -> "S
         UserError: if both are given, or the source has not the task.
     """
     from tfglue.data.sources import FileSource, open_source
-    from tfglue.preparation import text_fields
 
     if data and file:
         raise UserError("--data and --input exclude each other; give one")
@@ -48,4 +66,7 @@ def source_for(run: "Run", task: Task, data: str | None, file: str | None) -> "S
         return FileSource(task, paths, fields, config["label_field"])
     if task.name not in tasks.names():
         raise UserError(f"--data: task '{task.name}' is your own; give its rows with --input")
-    return open_source(tasks.get(task.name), data if data is not None else config["data"])
+    declared = tasks.get(task.name)
+    if declared.kind == "classify":
+        declared = replace(declared, labels=task.labels, file_labels=task.file_labels)
+    return open_source(declared, data if data is not None else config["data"])

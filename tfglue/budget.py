@@ -7,8 +7,9 @@ from tfglue.config import TrainConfig
 from tfglue.data.batches import BatchPlan
 from tfglue.errors import UserError
 
-# Weights, two optimizer slots and the best weights, in two checkpoints.
-_CHECKPOINT_COPIES = 8
+# Weights, two optimizer slots and the best weights, in two checkpoints and the one being written.
+_CHECKPOINT_COPIES = 12
+_TOTALS = ("total", "trained")
 
 
 def budget_lines(
@@ -27,12 +28,10 @@ def budget_lines(
     ]
 
 
-_TOTALS = ("total", "trained")
-
-
-def check_disk(counts: dict[str, int], output: Path) -> str:
+def check_disk(counts: dict[str, int], output: Path, kept_epochs: int) -> str:
     """One line on the disk a run takes. Raises UserError if there is not room for it."""
-    needed = 4 * (counts["total"] + _CHECKPOINT_COPIES * counts["trained"])
+    finished = 4 * counts["total"] * (1 + kept_epochs)
+    needed = finished + 4 * _CHECKPOINT_COPIES * counts["trained"]
     existing = next(path for path in (output, *output.absolute().parents) if path.exists())
     free = shutil.disk_usage(existing).free
     if needed > free:
@@ -41,6 +40,6 @@ def check_disk(counts: dict[str, int], output: Path) -> str:
             f"{free / 1e9:.1f} GB are free; make room or name a folder on another disk"
         )
     return (
-        f"disk: {4 * counts['total'] / 1e6:.0f} MB when finished, up to {needed / 1e6:.0f} MB "
+        f"disk: {finished / 1e6:.0f} MB when finished, up to {needed / 1e6:.0f} MB "
         f"while training ({free / 1e9:.0f} GB free)"
     )

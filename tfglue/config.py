@@ -20,7 +20,7 @@ TINY_PAIR_EPOCHS = 20.0
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Every setting of one run. Those unset (None) here are filled from recipes by `resolve`."""
+    """Every setting of one run; what is unset (None) is filled from recipes by `resolve`."""
 
     task: str = setting("", "task name; see the README for the list")
     data: str | None = setting(
@@ -28,7 +28,7 @@ class TrainConfig:
     )
     train_file: str | None = setting(None, "your own .tsv, .csv or .jsonl to train on")
     dev_file: str | None = setting(None, "your own file to evaluate on")
-    test_file: str | None = setting(None, "your own file to predict, labels not needed")
+    test_file: str | None = setting(None, "your own file, for predict --split test")
     text_fields: str | None = setting(None, "one or two text columns of your files, a,b")
     label_field: str | None = setting(None, "label column of your files [label]")
     kind: str | None = setting(
@@ -36,8 +36,8 @@ class TrainConfig:
     )
     encoder: str = setting(
         "tiny",
-        "tiny, a Hugging Face folder, hf://org/model, a KerasHub preset, a folder with a "
-        "configuration only",
+        "tiny, a folder (Hugging Face, KerasHub, Google TF1, or a configuration only), a file of "
+        "weights, hf://org/model, a KerasHub preset, a name under $BERT_ALL_DIR",
     )
     lower_case: str = setting(
         "auto", "whether text is lower-cased", choices=("auto", "true", "false")
@@ -53,7 +53,7 @@ class TrainConfig:
         1, "forward passes of one update, so that an update sees batch_size times this", kind=int,
         least=1,
     )
-    learning_rate: float | None = setting(None, "peak learning rate", kind=float, above=0)
+    learning_rate: float | None = setting(None, "peak learning rate", kind=float, above=0, most=100)
     epochs: float | None = setting(None, "passes over the data; may be a fraction", kind=float,
                                    above=0)
     max_steps: int | None = setting(
@@ -107,6 +107,11 @@ class TrainConfig:
 
 
 _NOT_STORED = ("output", "resume", "overwrite")
+# A recipe says how to train; what is trained on, and where it goes, is said with each command.
+_NOT_IN_RECIPES = (
+    "task", "data", "train_file", "dev_file", "test_file", "text_fields", "label_field", "kind",
+    "recipe", *_NOT_STORED,
+)
 
 
 def resolve(given: Mapping[str, Any], task: Task) -> TrainConfig:
@@ -122,11 +127,10 @@ def resolve(given: Mapping[str, Any], task: Task) -> TrainConfig:
     Raises:
         UserError: for an unknown recipe, or settings that contradict each other.
     """
-    encoder = given.get("encoder", "tiny")
-    own = {k: v for k, v in asdict(task.recipe).items() if k != "source"}
-    if encoder == "tiny":
-        own = TINY | ({"epochs": TINY_PAIR_EPOCHS} if len(task.text_fields) == 2 else {})
     recipe = read_recipe(given["recipe"], task.name) if given.get("recipe") else {}
+    own = {k: v for k, v in asdict(task.recipe).items() if k != "source"}
+    if {**recipe, **given}.get("encoder", "tiny") == "tiny":
+        own = TINY | ({"epochs": TINY_PAIR_EPOCHS} if len(task.text_fields) == 2 else {})
     config = TrainConfig(**(own | recipe | dict(given) | {"task": task.name}))
     _check(config)
     return config
@@ -149,25 +153,44 @@ def read_recipe(name: str, task: str) -> dict[str, Any]:
         )
     try:
         content = yaml.safe_load(read_text(path)) or {}
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
         raise UserError(f"{path}:{line}: not valid YAML") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: expected settings as 'name: value' lines")
-    by_task = content.pop("tasks", None) or {}
+    content = _settings(content, str(path))
+    by_task = _settings(content.pop("tasks", None) or {}, f"{path}: tasks")
     settings = checked(content, TrainConfig, where=str(path))
-    settings |= checked(by_task.get(task) or {}, TrainConfig, where=f"{path}: tasks: {task}")
-    misplaced = sorted({"task", "output", "resume", "overwrite", "recipe"} & set(settings))
+    where = f"{path}: tasks: {task}"
+    settings |= checked(_settings(by_task.get(task) or {}, where), TrainConfig, where=where)
+    misplaced = [name for name in _NOT_IN_RECIPES if name in settings]
     if misplaced:
         raise UserError(f"{path}: '{misplaced[0]}' belongs on the command line, not in a recipe")
     return settings
 
 
+def _settings(value: Any, where: str) -> dict[str, Any]:
+    """The value as a mapping of names; keys without a value are left out."""
+    if not isinstance(value, dict):
+        raise UserError(f"{where}: expected settings as 'name: value' lines")
+    return {str(name): item for name, item in value.items() if item is not None}
+
+
 def _check(config: TrainConfig) -> None:
     if config.train_examples is not None and config.train_fraction is not None:
         raise UserError("--train_examples and --train_fraction exclude each other; give one")
+    for name in ("dev_file", "test_file", "text_fields", "label_field", "kind"):
+        if getattr(config, name) is not None and config.train_file is None:
+            raise UserError(f"--{name} goes with --train_file, your own data")
+    if config.train_file is not None and config.data is not None:
+        raise UserError("--data and --train_file exclude each other; give one")
+    if config.train_file is not None and config.dev_file is None and config.patience is not None:
+        raise UserError("--patience needs --dev_file: without it nothing is evaluated")
     evaluation_interval(config.evaluate_every, updates_per_epoch=1)
     saved_epochs(config.save)
+
+
+def text_fields(text: str | None) -> tuple[str, ...] | None:
+    """Column names of a ``--text_fields`` setting."""
+    return tuple(part.strip() for part in text.split(",")) if text else None
 
 
 def evaluation_interval(text: str, updates_per_epoch: int) -> int:
@@ -176,7 +199,7 @@ def evaluation_interval(text: str, updates_per_epoch: int) -> int:
         value = 1.0 if text == "epoch" else float(text)
         if not value > 0 or (value >= 1 and value != int(value)):
             raise ValueError
-    except ValueError:
+    except (ValueError, OverflowError):
         raise UserError(
             f"--evaluate_every: expected epoch, a share under 1 or a whole number of updates, "
             f"not '{text}'"
@@ -193,7 +216,7 @@ def saved_epochs(text: str) -> frozenset[int] | None:
     if text == "all":
         return None
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdigit() for part in parts):
+    if not all(part.isascii() and part.isdigit() for part in parts):
         raise UserError(
             f"--save: unknown value '{text}'{suggestion(text, ('best', 'last', 'all'))} "
             "(expected best, last, all, or epochs such as 0,2)"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+import tfglue
 from tfglue.command_line import Parser, quiet_tensorflow, run
 from tfglue.data.cache_folder import cache_folder
 
@@ -41,12 +42,16 @@ PACKAGES = (
     Package("scikit-learn", "sklearn", "classification metrics"),
     Package("scipy", "scipy", "regression metrics"),
     Package("matplotlib", "matplotlib", "curves.png"),
+    Package("numpy", "numpy", "anything"),
+    Package("pyyaml", "yaml", "run.yaml and recipes"),
+    Package("rich", "rich", "progress"),
+    Package("importlib_resources", "importlib_resources", "--data tfds"),
     Package("keras-nlp", "keras_nlp", "--encoder with a KerasHub preset"),
     Package("tensorflow-datasets", "tensorflow_datasets", "--data tfds"),
     Package("keras-tuner", "keras_tuner", "tuning", "tune"),
     Package("tensorboard", "tensorboard", "TensorBoard logs; every keras-tuner search", "tune"),
     Package("transformers", "transformers", "side-by-side checks", "reference"),
-    Package("torch", "torch", "side-by-side checks", "reference"),
+    Package("torch", "torch", "--encoder with a PyTorch file, side-by-side checks", "reference"),
 )
 
 
@@ -58,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _doctor(argv: Sequence[str] | None) -> int:
     Parser("python -m tfglue.doctor", _DESCRIPTION).parse_args(argv)
     quiet_tensorflow()
-    print(f"python {platform.python_version()} on {platform.platform()}")
+    print(f"tfglue {tfglue.__version__}, python {platform.python_version()}, {platform.platform()}")
     broken = [package for package in PACKAGES if not _report(package)]
     _report_devices()
     for label, path in (("current folder", Path.cwd()), ("token cache", cache_folder())):

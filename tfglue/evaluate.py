@@ -1,17 +1,19 @@
 """``python -m tfglue.evaluate``: metrics of a run on labelled data."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from tfglue.answering import answered_task, source_for
+from tfglue.answering import answered_task, new_file, source_for
 from tfglue.command_line import Parser, quiet_tensorflow, run
+from tfglue.errors import UserError
 from tfglue.files import write_json
 
 _DESCRIPTION = """Metrics of a run on labelled data, over whole splits.
 
   python -m tfglue.evaluate --run saved_models/rte
   python -m tfglue.evaluate --run saved_models/mnli --data GLUE_FOLDER --split dev_mismatched
-  python -m tfglue.evaluate --run saved_models/mine --input more.csv"""
+  python -m tfglue.evaluate --run saved_models/mine --input more.csv
+
+RUN/evaluation.json holds the latest evaluation; with RUN@2 it is that epoch's folder."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,7 +29,9 @@ def _evaluate(argv: Sequence[str] | None) -> None:
     parser.add_argument("--split", help="splits, a,b [every dev split]")
     parser.add_argument("--task", help="task, where the run answers several")
     parser.add_argument("--output", help="JSON file of the metrics [RUN/evaluation.json]")
+    parser.add_argument("--overwrite", action="store_true", help="replace the --output file")
     flags = parser.parse_args(argv)
+    output = new_file(flags.output, flags.overwrite)
     quiet_tensorflow()
     from tfglue.run import Run
 
@@ -35,9 +39,10 @@ def _evaluate(argv: Sequence[str] | None) -> None:
     task = answered_task(opened, flags.task)
     source = source_for(opened, task, flags.data, flags.input)
     print(f"data: {source.description}")
-    splits = flags.split.split(",") if flags.split else source.splits()
-    if not flags.split and not flags.input:
-        splits = [split for split in splits if split.startswith("dev")]
+    splits = [part.strip() for part in (flags.split or "").split(",") if part.strip()]
+    splits = splits or [s for s in source.splits() if flags.input or s.startswith("dev")]
+    if not splits:
+        raise UserError(f"{source.description}: no dev split; name one with --split, or --input")
     metrics, data = {}, {}
     for split in splits:
         examples = source.read(split)
@@ -45,7 +50,7 @@ def _evaluate(argv: Sequence[str] | None) -> None:
         data[split] = {"rows": len(examples), "digest": examples.digest()}
         shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics[split].items())
         print(f"{task.name} {split} ({len(examples)} rows): {shown}")
-    output = Path(flags.output) if flags.output else opened.folder.path / "evaluation.json"
+    output = output or opened.weights_folder / "evaluation.json"
     write_json(output, {task.name: metrics, "main": {task.name: task.main_metric}, "data": data})
     print(f"written: {output}")
 

@@ -82,6 +82,8 @@ def read_json(path: Path) -> Any:
         return json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise UserError(f"{path}:{error.lineno}: not valid JSON ({error.msg})") from None
+    except ValueError:
+        raise UserError(f"{path}: not valid JSON (a number of thousands of digits)") from None
 
 
 def read_text(path: Path) -> str:

@@ -4,11 +4,9 @@ import argparse
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, field, fields
-from typing import Any, TypeVar
+from typing import Any
 
 from tfglue.errors import UserError, suggestion
-
-Config = TypeVar("Config")
 
 
 def setting(
@@ -69,7 +67,7 @@ def checked(values: Mapping[str, Any], config: type, *, where: str) -> dict[str,
     result = {}
     for name, value in values.items():
         if name not in known:
-            raise UserError(f"{where}: unknown key '{name}'{suggestion(name, known)}")
+            raise UserError(f"{where}: unknown key '{name}'{suggestion(str(name), known)}")
         label = f"{where}: {name}" if where else f"--{name}"
         result[name] = None if value is None else _value(known[name], value, label)
     return result
@@ -97,8 +95,8 @@ def _value(item: Field, value: Any, label: str) -> Any:
         number = kind(value) if not isinstance(value, bool) else None
         if number is None or not math.isfinite(number) or (kind is int and number != float(value)):
             raise ValueError
-    except (TypeError, ValueError):
-        raise UserError(f"{label}: expected {noun}, not '{value}'") from None
+    except (TypeError, ValueError, OverflowError):
+        raise UserError(f"{label}: expected {noun}, not '{str(value)[:40]}'") from None
     _check_bounds(rules, number, label)
     return number
 
@@ -110,7 +108,7 @@ def _check_bounds(rules: Mapping[str, Any], number: float, label: str) -> None:
         (rules["most"], lambda limit: number <= limit, "at most"),
     ):
         if bound is not None and not holds(bound):
-            raise UserError(f"{label}: must be {words} {bound:g}, not {number:g}")
+            raise UserError(f"{label}: must be {words} {bound}, not {number}")
 
 
 def _help(item: Field) -> str:

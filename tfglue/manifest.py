@@ -23,7 +23,7 @@ def build_manifest(
 ) -> dict[str, Any]:
     """Content of ``run.yaml`` of a run that has not been trained yet."""
     config, loaded, task = prepared.config, prepared.loaded, prepared.task
-    manifest = {
+    return {
         "status": "training",
         "command": command(prepared.given, output),
         "tasks": {task.name: task_to_dict(task)},
@@ -47,9 +47,6 @@ def build_manifest(
         "versions": versions(),
         "machine": machine(),
     }
-    if prepared.train_rows is not None:
-        manifest["train_rows"] = prepared.train_rows.tolist()
-    return manifest
 
 
 def encoder_config(encoder) -> dict[str, Any]:

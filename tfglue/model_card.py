@@ -1,5 +1,6 @@
 """The README of a run folder: what it is, how it was made, how good it is, how to use it."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,7 +22,7 @@ def model_card(manifest: Mapping[str, Any], metrics: Mapping[str, Any], path: st
         "",
         "## Results",
         "",
-        "| task | split | rows | " + "metric | value |",
+        "| task | split | rows | metric | value |",
         "|---|---|---|---|---|",
     ]
     for task, splits in metrics.items():
@@ -66,8 +67,8 @@ def model_card(manifest: Mapping[str, Any], metrics: Mapping[str, Any], path: st
         "",
         "```sh",
         manifest["command"],
-        f"python -m tfglue.evaluate --run {path}",
-        f"python -m tfglue.predict --run {path} --input -",
+        f"python -m tfglue.evaluate --run {shlex.quote(path)}",
+        f"python -m tfglue.predict --run {shlex.quote(path)} --input -",
         "```",
         "",
     ]

@@ -1,6 +1,10 @@
 """Where a training run goes, and what may stand there already."""
 
-from collections.abc import Mapping
+import fcntl
+import itertools
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +37,12 @@ def claim_output(given: Mapping[str, Any]) -> tuple[RunFolder | None, dict[str, 
                 raise UserError(f"--{flag} needs --output, the folder of the run")
         return None, None
     folder = RunFolder(output)
-    if not folder.exists:
-        return folder, None
+    try:
+        _check_writable(folder.path)
+        if not folder.exists:
+            return folder, None
+    except OSError as error:
+        raise UserError(f"--output {output}: {error.strerror}") from None
     if not folder.is_run():
         raise UserError(f"--output: {output} exists and is not a run; name another folder")
     if given.get("resume"):
@@ -47,13 +55,46 @@ def claim_output(given: Mapping[str, Any]) -> tuple[RunFolder | None, dict[str, 
     return folder, None
 
 
+def _check_writable(path: Path) -> None:
+    """Finds out before the work what would fail after it."""
+    place = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise UserError(f"--output {path}: nothing can be written under {place}")
+
+
 def free_output(task: str) -> RunFolder:
-    """``saved_models/<task>``, or that with -2, -3, ... if taken."""
-    number, folder = 1, RunFolder(ROOT / task)
-    while folder.exists:
-        number += 1
-        folder = RunFolder(ROOT / f"{task}-{number}")
-    return folder
+    """Makes and returns ``saved_models/<task>``, or that with -2, -3, ... if taken."""
+    for number in itertools.count(1):
+        path = ROOT / (task if number == 1 else f"{task}-{number}")
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return RunFolder(path)
+
+
+@contextmanager
+def locked(folder: RunFolder) -> Iterator[None]:
+    """Keeps other processes from training into the folder while the block runs.
+
+    Raises:
+        UserError: another process does so already, or the folder cannot be made.
+    """
+    path = folder.path / ".lock"
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        stream = path.open("w")
+    except OSError as error:
+        raise UserError(f"--output {folder.path}: cannot be written ({error.strerror})") from None
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"--output: another process is training into {folder.path}; name another folder"
+            ) from None
+        yield
+        path.unlink(missing_ok=True)
 
 
 def resumed_settings(given: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,8 +116,9 @@ def resumed_settings(given: Mapping[str, Any], stored: Mapping[str, Any]) -> dic
             f"--resume: settings differ from the run in {given['output']} ({'; '.join(changed)}); "
             "a run goes on as it began: leave them out, or start another run"
         )
-    kept = {name: value for name, value in config.items() if value is not None}
-    return {**kept, **given}
+    # What the recipe said is in the settings; its file may be gone.
+    kept = {n: value for n, value in {**config, **given}.items() if value is not None}
+    return {name: value for name, value in kept.items() if name != "recipe"}
 
 
 def check_same_inputs(now: Mapping[str, Any], stored: Mapping[str, Any], output: str) -> None:

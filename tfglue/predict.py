@@ -4,12 +4,17 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tfglue.answering import answered_task, source_for
+from tfglue.answering import answered_task, new_file, source_for
 from tfglue.command_line import Parser, quiet_tensorflow, run
-from tfglue.errors import UserError
+from tfglue.errors import UserError, suggestion
 from tfglue.files import read_text, write_text
+
+if TYPE_CHECKING:
+    from tfglue.run import Run
+
+_FORMATS = {"tsv": ".tsv", "json": ".jsonl"}
 
 _DESCRIPTION = """Answers of a run.
 
@@ -29,22 +34,32 @@ def _predict(argv: Sequence[str] | None) -> None:
     parser = Parser("python -m tfglue.predict", _DESCRIPTION)
     parser.add_argument("--run", required=True, help="run folder, or RUN@epoch")
     parser.add_argument(
-        "--input", help="file of texts, one or a tab-separated pair a line; - is standard input"
+        "--input",
+        help="file of texts, one or a tab-separated pair a line, - for standard input; a .csv or "
+        ".jsonl is read by its text columns",
     )
     parser.add_argument("--data", help="as in training, with --split")
     parser.add_argument("--split", help="split to predict, such as test")
     parser.add_argument("--task", help="task, where the run answers several")
-    parser.add_argument("--format", choices=("tsv", "json"), default="tsv",
-                        help="a table, or one JSON object a line [tsv]")
-    parser.add_argument("--output", help="file to write [standard output; for a split, the run "
-                        "folder]")
+    parser.add_argument("--format", default="tsv", help="tsv, or json: one object a line [tsv]")
+    parser.add_argument(
+        "--output", help="file to write [standard output; for a split, the run folder]"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace the --output file")
     flags = parser.parse_args(argv)
     if bool(flags.input) == bool(flags.split):
         raise UserError("give either --input FILE (- for standard input) or --split NAME")
     if flags.input and flags.data:
         raise UserError("--data goes with --split, not with --input")
+    if flags.format not in _FORMATS:
+        raise UserError(
+            f"--format: unknown value '{flags.format}'{suggestion(flags.format, _FORMATS)} "
+            f"(expected one of: {', '.join(_FORMATS)})"
+        )
+    output = new_file(flags.output, flags.overwrite)
     # Read before TensorFlow starts, so that a wrong file is answered at once.
-    lines = _read_lines(flags.input) if flags.input else None
+    table = Path(flags.input or "").suffix in (".csv", ".jsonl")
+    lines = _read_lines(flags.input) if flags.input and not table else None
     quiet_tensorflow()
     from tfglue.data.examples import Examples
     from tfglue.run import Run
@@ -55,26 +70,40 @@ def _predict(argv: Sequence[str] | None) -> None:
         columns = _columns(lines, len(task.text_fields), flags.input)
         examples = Examples([str(i) for i in range(len(lines))], columns, None, flags.input)
     else:
-        examples = source_for(opened, task, flags.data, None).read(flags.split, labelled=False)
+        source = source_for(opened, task, flags.data, flags.input)
+        examples = source.read(flags.split or "input", labelled=False)
     predictions = opened.answer(task, examples)
     text = _json_lines(predictions.records()) if flags.format == "json" else predictions.to_tsv()
-    output = flags.output
     if output is None and flags.split:
-        output = opened.folder.predictions(task.name, flags.split)
+        output = _in_run_folder(opened, task.name, flags, text)
     if output is None:
         sys.stdout.write(text)
     else:
-        write_text(Path(output), text)
+        write_text(output, text)
         print(f"{len(examples)} rows written: {output}", file=sys.stderr)
+
+
+def _in_run_folder(opened: "Run", task: str, flags, text: str) -> Path:
+    """Where a split's predictions go: beside the weights that gave them."""
+    path = opened.weights_folder / "predictions" / task / f"{flags.split}{_FORMATS[flags.format]}"
+    if path.exists() and path.read_text(encoding="utf-8") != text and not flags.overwrite:
+        raise UserError(
+            f"{path} holds other predictions; add --overwrite, or name a file with --output"
+        )
+    return path
 
 
 def _read_lines(name: str) -> list[str]:
     if name == "-":
-        try:
-            text = sys.stdin.buffer.read().decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise UserError("--input -: not UTF-8") from None
         name = "standard input"
+        if sys.stdin is None:
+            raise UserError("--input -: standard input is closed")
+        data = sys.stdin.buffer.read()
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise UserError(f"{name}:{line}: not UTF-8") from None
     else:
         text = read_text(Path(name))
     lines = text.removesuffix("\n").split("\n") if text else []

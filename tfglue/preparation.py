@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 
 from tfglue import tasks
-from tfglue.config import TrainConfig, resolve
+from tfglue.config import TrainConfig, resolve, text_fields
 from tfglue.data.encode import encode
 from tfglue.data.examples import Examples
 from tfglue.data.features import Features
 from tfglue.data.sources import FileSource, Source, open_source
 from tfglue.data.subset import nested_order, subset_size
 from tfglue.data.tokenizer import BertTokenizer
-from tfglue.errors import UserError
+from tfglue.errors import UserError, suggestion
 from tfglue.models.checkpoints import LoadedEncoder, load_encoder
 from tfglue.tasks.files import task_from_files
 from tfglue.tasks.task import Task
+from tfglue.training.freezing import freeze
 
 _LOWER_CASE = {"auto": None, "true": True, "false": False}
 _FILE_SETTINGS = {"train": "train_file", "dev": "dev_file", "test": "test_file"}
@@ -99,7 +100,9 @@ def choose_task(given: Mapping[str, Any], say: Say) -> tuple[Task, Source]:
 
 
 def _task_of_files(name: str, given: Mapping[str, Any], say: Say) -> tuple[Task, Source]:
-    base = tasks.get(name) if name in tasks.names() else None
+    base = tasks.find(name)
+    if base is None and name:
+        say(f"new task '{name}'{suggestion(name, tasks.names())}")
     paths = {split: given[key] for split, key in _FILE_SETTINGS.items() if given.get(key)}
     fields = text_fields(given.get("text_fields"))
     task, lines = task_from_files(
@@ -113,11 +116,6 @@ def _task_of_files(name: str, given: Mapping[str, Any], say: Say) -> tuple[Task,
     for line in lines:
         say(line)
     return task, FileSource(task, paths, fields, given.get("label_field"))
-
-
-def text_fields(text: str | None) -> tuple[str, ...] | None:
-    """Column names of a ``--text_fields`` setting."""
-    return tuple(part.strip() for part in text.split(",")) if text else None
 
 
 def prepare(given: Mapping[str, Any], say: Say) -> Prepared:
@@ -137,10 +135,16 @@ def prepare(given: Mapping[str, Any], say: Say) -> Prepared:
         raise UserError(f"--max_length: {config.encoder} has {limit} positions, not more")
     if config.dropout is not None:
         loaded.encoder.set_dropout(config.dropout)
+    freeze(loaded.encoder, config.freeze)
     say(f"encoder: {loaded.source}; {loaded.report}")
     tokenizer = loaded.tokenizer(_LOWER_CASE[config.lower_case])
     examples = {"train": source.read("train")}
-    examples |= {split: source.read(split) for split in source.splits() if split.startswith("dev")}
+    if source.kind != "files":
+        # Published tasks are always evaluated; reading a dev file that is absent says so.
+        examples["dev"] = source.read("dev")
+    for split in source.splits():
+        if split.startswith("dev") and split not in examples:
+            examples[split] = source.read(split)
     rows = _chosen_rows(examples["train"], config)
     if rows is not None:
         examples["train"] = examples["train"].take(rows)

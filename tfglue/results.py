@@ -37,5 +37,5 @@ def write_results(
     main = {task.name: task.main_metric}
     folder.write_metrics(metrics, main)
     folder.write_history(history)
-    plot_curves(history, main, folder.curves, title=folder.path.name, best_update=best_update)
+    plot_curves(history, main, folder.curves, title=task.name, best_update=best_update)
     return {**metrics, "main": main}

@@ -49,6 +49,7 @@ class Run:
         self.tokenizer = tokenizer
         self.model = model
         self.max_length = max_length
+        self.weights_folder = folder.path
 
     @classmethod
     def train(
@@ -63,7 +64,9 @@ class Run:
         from tfglue.trainer import train
 
         if isinstance(config, TrainConfig):
-            config = asdict(config)
+            # Defaults are left to recipes; only what differs from them was asked for.
+            unset = asdict(TrainConfig())
+            config = {k: v for k, v in asdict(config).items() if v != unset[k]}
         return train({**(config or {}), **settings})
 
     @classmethod
@@ -74,11 +77,11 @@ class Run:
             UserError: if the folder is no run, is not finished, or is damaged.
         """
         name, _, epoch = str(path).rpartition("@")
-        if not (name and epoch.isdigit() and not Path(path).exists()):
+        if not (name and epoch.isascii() and epoch.isdigit() and not Path(path).exists()):
             name, epoch = str(path), ""
         folder = RunFolder(name)
         manifest = folder.manifest()
-        if manifest["status"] != "complete":
+        if manifest.get("status") != "complete":
             raise UserError(
                 f"{name}: this run is not finished; go on with "
                 f"python -m tfglue.train --output {name} --resume"
@@ -96,7 +99,9 @@ class Run:
         if not weights.is_dir():
             raise UserError(f"{path}: this run kept no weights of epoch {epoch} (see --save)")
         folder.load_weights(model, weights)
-        return cls(folder, tasks, tokenizer, model, manifest["config"]["max_length"])
+        run = cls(folder, tasks, tokenizer, model, manifest["config"]["max_length"])
+        run.weights_folder = weights
+        return run
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -148,6 +153,8 @@ class Run:
         Example:
             Run.open("saved_models/sst").predict(["a warm and funny film"])
         """
+        if isinstance(texts, str):
+            raise UserError("predict takes a list of texts; put the text into a list")
         declared = self.task(task)
         rows = [(text,) if isinstance(text, str) else tuple(text) for text in texts]
         for number, row in enumerate(rows, start=1):

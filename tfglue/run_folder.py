@@ -45,6 +45,14 @@ class RunFolder:
         """Whether the folder holds a run, finished or not."""
         return (self.path / "run.yaml").is_file()
 
+    def clear(self) -> None:
+        """Deletes what is in the folder, but for hidden files such as its lock."""
+        for entry in self.path.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            elif not entry.name.startswith("."):
+                entry.unlink()
+
     def remove_leftovers(self) -> None:
         """Deletes temporary files of a process that was killed while it wrote."""
         for pattern in (".*.tmp", ".*.old"):
@@ -71,12 +79,15 @@ class RunFolder:
             )
         try:
             manifest = yaml.safe_load(read_text(path))
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError) as error:
             line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
             raise UserError(f"{path}:{line}: not valid YAML") from None
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
             found = manifest.get("format") if isinstance(manifest, dict) else manifest
             raise UserError(f"{path}: expected format {FORMAT}, found {found}")
+        for key in ("config", "tasks", "encoder", "tokenizer", "data"):
+            if not isinstance(manifest.get(key), dict):
+                raise UserError(f"{path}: '{key}' is missing or not a mapping; restore the file")
         return manifest
 
     def save_weights(self, model: TransferModel, folder: Path | None = None) -> None:

@@ -1,7 +1,6 @@
 """Training from settings to a finished run folder."""
 
 import shlex
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -10,6 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfglue import tasks
 from tfglue.budget import budget_lines, check_disk
 from tfglue.config import TrainConfig, evaluation_interval, saved_epochs
 from tfglue.data.batches import BatchPlan
@@ -20,14 +20,13 @@ from tfglue.manifest import build_manifest
 from tfglue.model_card import model_card
 from tfglue.models.initialization import initialize_weights
 from tfglue.models.transfer_model import TransferModel
-from tfglue.output import check_same_inputs, claim_output, free_output, resumed_settings
+from tfglue.output import check_same_inputs, claim_output, free_output, locked, resumed_settings
 from tfglue.predictions import Predictions
 from tfglue.preparation import Prepared, Say, prepare
 from tfglue.results import write_results
 from tfglue.run import Run, build_model
 from tfglue.run_folder import RunFolder
 from tfglue.training.checkpoint import CheckpointFolder
-from tfglue.training.freezing import freeze
 from tfglue.training.loop import Interrupted, LoopSettings, Metrics, TrainingLoop
 from tfglue.training.optimizer import build_optimizer
 from tfglue.training.prediction import Predictor
@@ -58,10 +57,12 @@ def train(
     """
     given = checked(given, TrainConfig, where="settings")
     given = {name: value for name, value in given.items() if value is not None}
+    if declared := tasks.find(given.get("task", "")):
+        given["task"] = declared.name
     folder, stored = claim_output(given)
     if stored is not None:
         given = resumed_settings(given, stored)
-        if stored["status"] == "complete":
+        if stored.get("status") == "complete":
             say(f"{folder.path}: complete already")
             return Run.open(folder.path)
     return Training(prepare(given, say), folder, stored, callbacks, say).run()
@@ -89,7 +90,6 @@ class Training:
         tf.config.experimental.enable_op_determinism()
         self.prepared, self.say, self.callbacks = prepared, say, callbacks
         self.config, self.task = prepared.config, prepared.task
-        self.folder = folder or free_output(self.task.name)
         self.model = self._build_model()
         self.plan = BatchPlan(
             lengths=prepared.features["train"].lengths,
@@ -101,6 +101,7 @@ class Training:
         )
         self.total_updates = self._total_updates()
         self.saved_epochs = self._saved_epochs()
+        self.folder = folder or free_output(self.task.name)
         self.predictor = Predictor(self.model, self.config.eval_batch_size)
         output = str(self.folder.path)
         self.manifest = build_manifest(prepared, self.model, self.total_updates, output)
@@ -110,7 +111,6 @@ class Training:
 
     def _build_model(self) -> TransferModel:
         config, encoder = self.config, self.prepared.loaded.encoder
-        freeze(encoder, config.freeze)
         model = build_model({self.task.name: self.task}, encoder)
         for name, head in model.heads.items():
             weights = {f"{name}.{key}": weight for key, weight in head.named_weights().items()}
@@ -135,13 +135,25 @@ class Training:
         counts = self.manifest["parameters"]
         for line in budget_lines(counts, self.plan, self.total_updates, self.config):
             self.say(line)
-        self.say(check_disk(counts, self.folder.path))
-        if self.config.overwrite and self.folder.exists:
-            shutil.rmtree(self.folder.path)
-        self.folder.write_manifest(self.manifest)
+        self.say(check_disk(counts, self.folder.path, self._kept_epochs()))
+        with locked(self.folder):
+            if self.config.overwrite:
+                self.folder.clear()
+            self.folder.write_manifest(self.manifest)
+            try:
+                return self._run_locked(started)
+            except Interrupted:
+                raise
+            except KeyboardInterrupt:
+                raise Interrupted(self._how_to_go_on("stopped")) from None
+
+    def _run_locked(self, started: float) -> Run:
         self.folder.remove_leftovers()
+        if self.prepared.train_rows is not None:
+            rows = "".join(f"{row}\n" for row in self.prepared.train_rows)
+            write_text(self.folder.path / "train_rows.txt", rows)
         self.prepared.tokenizer.save(self.folder.tokenizer)
-        loop = self._build_loop()
+        loop = self.build_loop()
         if loop.restore():
             self.say(f"resuming after update {loop.update} of {self.total_updates}")
         elif self.config.resume:
@@ -149,13 +161,20 @@ class Training:
         try:
             loop.run()
         except Interrupted:
-            raise Interrupted(
-                f"saved after update {loop.update} of {self.total_updates}; go on with "
-                f"python -m tfglue.train --output {shlex.quote(str(self.folder.path))} --resume"
-            ) from None
+            done = f"saved after update {loop.update} of {self.total_updates}"
+            raise Interrupted(self._how_to_go_on(done)) from None
         return self._finish(loop, time.monotonic() - started)
 
-    def _build_loop(self) -> TrainingLoop:
+    def _how_to_go_on(self, done: str) -> str:
+        output = shlex.quote(str(self.folder.path))
+        return f"{done}; go on with python -m tfglue.train --output {output} --resume"
+
+    def _kept_epochs(self) -> int:
+        if self.saved_epochs is None:
+            return 1 - (-self.total_updates // self.plan.updates_per_epoch)
+        return len(self.saved_epochs)
+
+    def build_loop(self) -> TrainingLoop:
         config, per_epoch = self.config, self.plan.updates_per_epoch
         schedule = build_schedule(
             config.schedule, config.learning_rate, config.warmup, self.total_updates

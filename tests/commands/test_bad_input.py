@@ -1,7 +1,11 @@
 """Mistakes of the user: one line on standard error, exit status 2, nothing lost."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +62,18 @@ def rte_folder(tmp_path, rows, header=HEADER, dev=GOOD):
         (["--task", "rte", "--resume"], "--resume needs --output"),
         (["--train_file", "/no/such.csv"], "/no/such.csv: no such file"),
         (["--task", "rte", "--train_examples", "5", "--train_fraction", "0.5"], "exclude each"),
+        (["--task", "rte", "--learning_rate", "-1e-5"], "--learning_rate: must be above 0"),
+        (["--task", "rte", "--batch_size", "1" + "0" * 400], "expected a whole number"),
+        (["--task", "rte", "--seed", "4294967296"], "at most 4294967295, not 4294967296"),
+        (["--task", "rte", "--evaluate_every", "inf"], "--evaluate_every: expected epoch"),
+        (["--task", "rte", "--save", "\u00b2"], "--save: unknown value"),
+        (["--task", "rte", "--freeze", "layers:\u00b2"], "expected layers:N"),
+        (["--task", "rte", "--dev_file", "x.csv"], "--dev_file goes with --train_file"),
+        (["--task", "rte", "--text_fields", "x"], "--text_fields goes with --train_file"),
+        (["--task", "rte", "--save", "50"], "there is no epoch 50; this run ends with 20"),
+        (["--task", "rte", "--output", "/dev/null/x"], "--output"),
+        (["--task", "rte", "--output", "x" * 300], "--output"),
+        (["--task", "rte", "--data", "x" * 300], "x: "),
     ],
 )
 def test_wrong_flags(capsys, tmp_path, monkeypatch, argv, expected):
@@ -131,7 +147,7 @@ def test_resuming_with_other_settings_says_which(capsys, sst_run):
 def test_a_checkpoint_without_a_tensor_is_refused(capsys, tmp_path):
     from safetensors.numpy import load_file, save_file
 
-    source = __import__("pathlib").Path(__file__).parents[1] / "reference" / "small_bert"
+    source = Path(__file__).parents[1] / "reference" / "small_bert"
     folder = shutil.copytree(source, tmp_path / "bert")
     tensors = load_file(folder / "model.safetensors")
     removed = next(name for name in tensors if "attention.self.query.weight" in name)
@@ -213,9 +229,86 @@ def test_a_recipe_with_a_wrong_key_or_value(capsys, tmp_path):
         ("output: x", "'output' belongs on the command line"),
         ("a: [", "mine.yaml:1: not valid YAML"),
         ("- a", "expected settings"),
+        ("tasks: [a]", "tasks: expected settings"),
+        ("tasks: {sst: 3}", "tasks: sst: expected settings"),
+        ("1: 2", "unknown key '1'"),
+        ("seed: 2020-13-45", "not valid YAML"),
+        ("data: /nonexistent", "'data' belongs on the command line"),
     ):
         path.write_text(content)
         assert expected in fails(capsys, train, "--task", "sst", "--recipe", path)
+
+
+def test_a_file_called_main_or_with_a_tab_in_an_id(capsys, tmp_path):
+    path = tmp_path / "main.csv"
+    path.write_text("text,label\na,1\nb,0\n")
+    assert "is not 'main'" in fails(capsys, train, "--train_file", path)
+    path = tmp_path / "mine.csv"
+    path.write_text('id,text,label\n1,a,1\n"3\t",b,0\n')
+    assert "mine.csv:3: id" in fails(capsys, train, "--train_file", path)
+
+
+def test_mismatched_dev_alone_is_not_enough(capsys, tmp_path):
+    folder = tmp_path / "MNLI"
+    folder.mkdir()
+    header = "sentence1\tsentence2\tgold_label\n"
+    for name in ("train.tsv", "dev_mismatched.tsv"):
+        (folder / name).write_text(header + "a\tb\tneutral\n")
+    assert "dev_matched.tsv" in fails(capsys, train, "--task", "mnli", "--data", folder)
+
+
+def test_predictions_and_other_files_are_not_replaced_unasked(capsys, sst_run, tmp_path):
+    run = f"{sst_run.folder.path}"
+    before = sst_run.folder.predictions("sst", "dev").read_bytes()
+    assert predict.main(["--run", f"{run}@0", "--split", "dev"]) == 0
+    assert (sst_run.folder.epoch(0) / "predictions/sst/dev.tsv").exists()
+    assert predict.main(["--run", run, "--split", "dev"]) == 0
+    assert sst_run.folder.predictions("sst", "dev").read_bytes() == before
+    capsys.readouterr()
+    path = tmp_path / "precious.tsv"
+    path.write_text("mine")
+    more = ["--split", "dev", "--output", path]
+    assert "add --overwrite" in fails(capsys, predict, "--run", run, *more)
+    assert "is a folder" in fails(capsys, evaluate, "--run", run, "--output", tmp_path)
+    assert path.read_text() == "mine"
+    assert "did you mean 'json'" in fails(capsys, predict, "--run", run, *more[:2], "--format",
+                                          "jsn")
+
+
+def test_a_folder_that_another_process_trains_into(capsys, tmp_path):
+    from tfglue.output import locked
+    from tfglue.run_folder import RunFolder
+
+    with locked(RunFolder(tmp_path / "run")):
+        error = fails(capsys, train, "--task", "sst", "--max_steps", "0", "--output",
+                      tmp_path / "run")
+    assert "another process is training" in error
+
+
+def test_an_incomplete_run_yaml(capsys, copied_run):
+    (copied_run / "run.yaml").write_text("format: tfglue.run.v1\n")
+    assert "'config' is missing" in fails(capsys, evaluate, "--run", copied_run)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [
+    ["-m", "tfglue.train", "--task", "rtee"],
+    ["-m", "tfglue.train", "--task", "sst", "--max_length", "600"],
+    ["-m", "tfglue.train", "--task", "sst", "--learning_rate", "50", "--warmup", "0",
+     "--weight_decay", "1e9", "--output", "diverges"],
+    ["-m", "tfglue.evaluate", "--run", "absent"],
+    ["-m", "tfglue.predict", "--run", "absent", "--input", "absent"],
+    ["-m", "data_prep.verify", "absent"],
+])
+def test_a_process_says_one_line_and_nothing_else(tmp_path, words):
+    root = Path(__file__).parents[2]
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)  # Our own tests set it; users do not.
+    done = subprocess.run(
+        [sys.executable, *words], cwd=tmp_path, text=True, capture_output=True, env=environment
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1, done.stderr
 
 
 def test_broken_json_metrics_are_named(sst_run, copied_run):

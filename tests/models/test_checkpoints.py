@@ -14,7 +14,7 @@ from tfglue.errors import UserError
 from tfglue.models.bert_folder import read_config
 from tfglue.models.checkpoints import load_encoder
 from tfglue.models.encoder import BertEncoder
-from tfglue.models.hugging_face import hugging_face_name
+from tfglue.models.hugging_face_export import export_encoder
 from tfglue.models.loaded_encoder import weights_digest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -87,9 +87,9 @@ def test_prefixed_names_and_heads_of_other_models_are_taken(folder):
     rewrite(folder, as_masked_language_model)
     loaded = load_encoder(str(folder))
     assert loaded.digest() == digest_of(SMALL_BERT)
-    assert loaded.report.unused == ("cls.predictions.bias", "embeddings.position_ids")
+    assert loaded.report.unused == ("bert.embeddings.position_ids", "cls.predictions.bias")
     assert str(loaded.report).endswith(
-        "loaded; 2 unused (cls.predictions.bias, embeddings.position_ids)"
+        "loaded; 2 unused (bert.embeddings.position_ids, cls.predictions.bias)"
     )
 
 
@@ -217,12 +217,40 @@ def test_a_configuration_alone_means_random_weights_said_loudly(folder):
 
 
 @pytest.mark.parametrize(
-    "name", ["pytorch_model.bin", "bert_model.ckpt.index", "tf_model.h5", "other.safetensors"]
+    ("name", "expected"),
+    [
+        ("tf_model.h5", "tf_model.h5 cannot be read"),
+        ("bert_model.ckpt.data-00000-of-00001", "bert_model.ckpt.data-00000-of-00001 cannot"),
+        ("other.safetensors", "to read other.safetensors, give"),
+        ("model_4.pt", "to read model_4.pt, give"),
+    ],
 )
-def test_a_folder_with_other_weights_is_not_taken_for_a_configuration_alone(folder, name):
+def test_a_folder_with_other_weights_is_not_taken_for_a_configuration_alone(
+    folder, name, expected
+):
     (folder / "model.safetensors").unlink()
     (folder / name).write_bytes(b"weights")
-    assert_refused(folder, f"{name} cannot be read", "model.safetensors")
+    assert_refused(folder, expected)
+
+
+def test_a_file_of_weights_is_read_with_what_lies_beside_it(folder):
+    path = (folder / "model.safetensors").rename(folder / "other.safetensors")
+    loaded = load_encoder(str(path))
+    assert loaded.digest() == digest_of(SMALL_BERT)
+    assert loaded.source == str(path)
+    assert loaded.tokenizer().vocabulary == load_encoder(str(SMALL_BERT)).tokenizer().vocabulary
+    (folder / "vocab.txt").unlink()
+    with pytest.raises(UserError, match=r"vocab\.txt: no such file; put the model's vocabulary"):
+        load_encoder(str(path)).tokenizer()
+    (folder / "config.json").unlink()
+    assert_refused(path, f"{folder}: no config.json and no bert_config.json", "put the model's")
+
+
+def test_a_run_is_no_encoder_and_the_message_says_how_to_make_one(folder):
+    (folder / "config.json").unlink()
+    (folder / "model.safetensors").unlink()
+    (folder / "run.yaml").write_text("format: tfglue.run.v1")
+    assert_refused(folder, "a run, not an encoder", f"tfglue.convert --run {folder}")
 
 
 def test_settings_reach_the_encoder_and_absent_ones_are_berts(folder):
@@ -326,6 +354,19 @@ def test_a_keras_hub_preset_brings_its_tokenizer(keras_hub_folder):
     assert not loaded.tokenizer(lower_case=False).lower_case
 
 
+def test_a_keras_hub_preset_keeps_weights_and_tokenizer_in_hugging_face_layout(
+    keras_hub_folder, tmp_path
+):
+    loaded = load_encoder(str(keras_hub_folder))
+    export_encoder(tmp_path / "model", loaded.encoder, loaded.tokenizer())
+    again = load_encoder(str(tmp_path / "model"))
+    assert again.digest() == loaded.digest()
+    assert again.tokenizer().digest() == loaded.tokenizer().digest()
+    assert again.encoder.get_config() == loaded.encoder.get_config() | {
+        "name": again.encoder.name
+    }
+
+
 def test_a_keras_hub_preset_of_another_model_is_an_error(keras_hub_folder, tmp_path):
     folder = Path(shutil.copytree(keras_hub_folder, tmp_path / "preset"))
     config = json.loads((folder / "config.json").read_text())
@@ -345,8 +386,28 @@ def test_unknown_names_get_the_nearest_one_and_say_that_there_is_no_folder_eithe
     assert_refused("./no/such/folder", "no such folder", "hf://organisation/model")
 
 
+def test_published_models_are_found_under_bert_all_dir(folder, monkeypatch):
+    assert_refused(
+        "bert-base-uncased", "set BERT_ALL_DIR", "bert-base-uncased or uncased_L-12_H-768_A-12"
+    )
+    monkeypatch.setenv("BERT_ALL_DIR", str(folder.parent))
+    assert_refused("bert-base-uncased", f"BERT_ALL_DIR is {folder.parent}")
+    assert load_encoder("small_bert").source == str(folder)
+    google = folder.rename(folder.with_name("uncased_L-12_H-768_A-12"))
+    assert load_encoder("bert-base-uncased").source == str(google)
+    assert load_encoder(google.name).digest() == digest_of(SMALL_BERT)
+    assert_refused("uncased_L-12_H-768_A-13", f"did you mean '{google.name}'?")
+    assert_refused("bert-large-uncasd", "did you mean 'bert-large-uncased'?")
+
+
+def test_a_published_model_never_gets_random_weights(folder, monkeypatch):
+    (folder / "model.safetensors").unlink()
+    monkeypatch.setenv("BERT_ALL_DIR", str(folder.parent))
+    assert_refused("small_bert", f"{folder}: a configuration without weights", "bert_model.ckpt")
+
+
 def test_a_file_and_an_empty_folder_are_refused(tmp_path):
-    assert_refused(SMALL_BERT / "config.json", "is a file")
+    assert_refused(SMALL_BERT / "config.json", "is a file, and no file of weights")
     assert_refused(tmp_path, "no config.json and no bert_config.json")
 
 
@@ -382,7 +443,23 @@ def test_a_hub_model_is_read_from_its_snapshot(monkeypatch, folder):
     assert loaded.digest() == digest_of(SMALL_BERT)
     # A repository with weights in another format arrives as a configuration alone.
     (folder / "model.safetensors").unlink()
-    assert_refused("hf://org/model", "holds no model.safetensors")
+    assert_refused("hf://org/model", "holds no model.safetensors and no pytorch_model.bin")
+
+
+def test_pytorch_weights_of_a_hub_model_are_fetched_where_there_are_no_others(monkeypatch, folder):
+    torch = pytest.importorskip("torch")
+    huggingface_hub = pytest.importorskip("huggingface_hub")
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+
+    def snapshot(repository, allow_patterns):
+        if "pytorch_model*.bin" in allow_patterns:
+            state = {name: torch.from_numpy(value) for name, value in tensors.items()}
+            torch.save(state, folder / "pytorch_model.bin")
+        return str(folder)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    assert load_encoder("hf://org/model").digest() == digest_of(SMALL_BERT)
 
 
 def test_tiny_is_built_from_the_seed():
@@ -394,9 +471,3 @@ def test_tiny_is_built_from_the_seed():
     assert len(first.tokenizer().vocabulary) == encoder.vocabulary_size
     assert first.digest() == load_encoder("tiny", seed=1).digest()
     assert first.digest() != load_encoder("tiny", seed=2).digest()
-
-
-def test_names_of_hugging_face_are_those_of_transformers():
-    expected = set(load_file(SMALL_BERT / "model.safetensors"))
-    weights = load_encoder(str(SMALL_BERT)).encoder.named_weights()
-    assert {hugging_face_name(name) for name in weights} == expected

@@ -131,7 +131,7 @@ def test_bad_flags_are_errors(tmp_path):
         ("--kind clasify: unknown; did you mean 'classify'", {"kind": "clasify"}),
         ("--train_file is needed", {"train_file": None, "dev_file": path}),
         ("one column, or two different ones", {"text_fields": ("text", "text")}),
-        ("--task 'a/b': only letters", {"name": "a/b"}),
+        ("--task 'a/b': a task's name", {"name": "a/b"}),
     ]:
         with pytest.raises(UserError, match=message):
             task_from_files(**{"name": "m", "train_file": path, **options})

@@ -45,6 +45,8 @@ def test_damage_is_said_with_the_way_out(tmp_path):
         checkpoints.load()
     (tmp_path / "latest").write_text("update-00000001\n")
     assert checkpoints.load()[0] == {"update": 1}
+    checkpoints.save(2, {"update": 2}, TENSORS)
+    assert np.array_equal(checkpoints.load()[1]["weights"]["a"], TENSORS["weights"]["a"])
 
 
 def test_removing_leaves_nothing(tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 from tfglue.data.cache_folder import cache_folder
 from tfglue.data.features import TokenColumn
 from tfglue.data.tokenizer import BertTokenizer
+from tfglue.errors import UserError
 from tfglue.files import atomic_file, digest_bytes
 
 # Below this many rows tokenizing is faster than looking a file up.
@@ -28,12 +29,12 @@ def tokenize_column(tokenizer: BertTokenizer, texts: list[str]) -> TokenColumn:
     try:
         with np.load(path, allow_pickle=False) as stored:
             return stored["values"], stored["row_splits"]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
         pass  # Absent or damaged: compute it.
     values, row_splits = tokenizer.tokenize_all(texts)
     try:
         with atomic_file(path) as temporary, open(temporary, "wb") as stream:
             np.savez(stream, values=values, row_splits=row_splits)
-    except OSError:
+    except UserError:
         pass  # A full or read-only cache costs time, not results.
     return values, row_splits

@@ -43,6 +43,11 @@ def read_examples(
         if not any(part.strip() for part in parts):
             table.problem(line, "the text is blank")
             continue
+        row_id = values[-1] if named else str(number)
+        if any(mark in row_id for mark in "\t\r\n"):
+            # Ids end up in tab-separated prediction files.
+            table.problem(line, f"id {row_id!r} holds a tab or line break")
+            continue
         if label is not None:
             written = values[len(texts)]
             if written in task.ignored_labels:
@@ -53,7 +58,7 @@ def read_examples(
                 table.problem(line, problem)
                 continue
             labels.append(value)
-        ids.append(values[-1] if named else str(number))
+        ids.append(row_id)
         for column, part in zip(texts, parts, strict=True):
             column.append(part)
     if not ids:

@@ -6,6 +6,7 @@ from typing import Any
 from tfglue.data.tokenizer import BertTokenizer
 from tfglue.errors import UserError
 from tfglue.files import read_json
+from tfglue.models.encoder import BertEncoder
 from tfglue.models.layer import get_activation
 
 CONFIG_NAMES = ("config.json", "bert_config.json")
@@ -37,6 +38,8 @@ _PLAIN_BERT = {
     "is_decoder": False,
     "add_cross_attention": False,
 }
+# Where `transformers` knows an activation of ours by another name only.
+_TRANSFORMERS_ACTIVATIONS = {"gelu_tanh": "gelu_pytorch_tanh"}
 
 
 def find_config(folder: Path) -> Path | None:
@@ -59,7 +62,10 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     path = find_config(folder)
     if path is None:
-        raise UserError(f"{folder}: no {' and no '.join(CONFIG_NAMES)} in it; expected one of them")
+        raise UserError(
+            f"{folder}: no {' and no '.join(CONFIG_NAMES)} in it; put the model's configuration "
+            "there, and its vocab.txt"
+        )
     config = read_json(path)
     if not isinstance(config, dict):
         raise UserError(f"{path}: expected a JSON object")
@@ -84,6 +90,22 @@ def read_config(folder: Path) -> dict[str, Any]:
     if "hidden_act" in config:
         arguments["activation"] = _check_activation(path, config["hidden_act"])
     return arguments
+
+
+def config_of(encoder: BertEncoder) -> dict[str, Any]:
+    """The content of a ``config.json`` from which `read_config` makes the same encoder.
+
+    Returns:
+        Keys and values as `transformers.BertConfig` has them.
+    """
+    settings = encoder.get_config()
+    keys = _REQUIRED_SIZES | _OPTIONAL_SIZES | _RATES | _POSITIVE_NUMBERS
+    activation = _TRANSFORMERS_ACTIVATIONS.get(encoder.activation, encoder.activation)
+    return (
+        _PLAIN_BERT
+        | {"hidden_act": activation}
+        | {key: settings[name] for key, name in keys.items()}
+    )
 
 
 def _check(path: Path, key: str, value: Any) -> int | float:
@@ -119,8 +141,10 @@ def read_tokenizer(folder: Path, lower_case: bool | None) -> BertTokenizer:
         UserError: there is no vocabulary, or it is not a BERT's.
     """
     text_file, json_file = folder / "vocab.txt", folder / "tokenizer.json"
-    if text_file.is_file() or not json_file.is_file():
+    if text_file.is_file():
         return BertTokenizer.from_file(text_file, lower_case)
+    if not json_file.is_file():
+        raise UserError(f"{text_file}: no such file; put the model's vocabulary there")
     content = read_json(json_file)
     try:
         vocabulary, normalizer = content["model"]["vocab"], content["normalizer"]

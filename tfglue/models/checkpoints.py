@@ -1,13 +1,31 @@
-"""Encoders by name: the built-in one, presets, hubs and folders."""
+"""Encoders by name: the built-in one, presets, hubs, folders and files."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from tfglue.data.tokenizer import BertTokenizer
 from tfglue.errors import UserError, suggestion
+from tfglue.models.bert_all_dir import (
+    GOOGLE_FOLDERS,
+    find_published,
+    published_names,
+    where_to_put,
+)
 from tfglue.models.bert_folder import find_config, read_config, read_tokenizer
 from tfglue.models.encoder import BertEncoder
-from tfglue.models.hugging_face import holds_hugging_face, read_hugging_face
+from tfglue.models.google_checkpoint import (
+    checkpoint_prefix,
+    holds_google_checkpoint,
+    read_google_checkpoint,
+    read_google_folder,
+)
+from tfglue.models.hugging_face import (
+    FILE_SUFFIXES,
+    holds_hugging_face,
+    read_hugging_face,
+    read_weights_file,
+)
 from tfglue.models.keras_hub_preset import (
     holds_keras_hub_preset,
     preset_names,
@@ -20,19 +38,13 @@ HUB_PREFIX = "hf://"
 
 _TINY_VOCABULARY = Path(__file__).parents[1] / "data" / "tiny_vocab.txt"
 _HUB_FILES = ("*.json", "model*.safetensors", "model*.weights.h5", "vocab.txt", "assets/*")
-# What weights that are not read look like: with one of these, a folder is not just a configuration.
-_OTHER_WEIGHTS = (
-    "*.safetensors",
-    "pytorch_model*.bin",
-    "*.pt",
-    "*.pth",
-    "*.ckpt*",
-    "*.h5",
-    "*.msgpack",
-)
+_HUB_TORCH_FILES = ("pytorch_model*.bin",)
+# What weights look like: with one of these, a folder is not just a configuration.
+_OTHER_WEIGHTS = (*(f"*{suffix}" for suffix in FILE_SUFFIXES), "*.ckpt*", "*.h5", "*.msgpack")
 _EXPECTED = (
-    f"expected '{TINY}', a KerasHub preset, {HUB_PREFIX}organisation/model, or a folder with "
-    "config.json and model.safetensors"
+    f"expected '{TINY}', a KerasHub preset, {HUB_PREFIX}organisation/model, a folder with "
+    "config.json and model.safetensors or pytorch_model.bin, a file of weights with config.json "
+    "beside it, or a folder with bert_config.json and bert_model.ckpt.*"
 )
 
 
@@ -43,12 +55,18 @@ def load_encoder(name: str, seed: int = 0) -> LoadedEncoder:
         name: one of
 
             - ``tiny``: 2 layers of width 128 with random weights and the built-in vocabulary;
-            - a folder with ``config.json`` and ``model.safetensors`` (Hugging Face), one written by
-              KerasHub, or one with a configuration alone, which means random weights;
+            - a folder in Hugging Face layout (``config.json`` with ``model.safetensors`` or
+              ``pytorch_model.bin``), one written by KerasHub, one with Google's TF1 checkpoint
+              (``bert_model.ckpt.*``), or one with a configuration alone, which means random
+              weights;
+            - a file of weights (safetensors, or PyTorch's ``.bin``, ``.pt``, ``.pth``, ``.p``), or
+              the path that a TF1 checkpoint's files have in common, with configuration and
+              vocabulary beside it;
+            - a model under ``$BERT_ALL_DIR``, such as ``bert-base-uncased``;
             - a KerasHub preset, such as ``bert_base_en_uncased``;
             - ``hf://organisation/model``.
 
-            A folder wins over a preset of the same name.
+            The first of them that is there wins.
         seed: for weights that are drawn at random.
 
     Raises:
@@ -60,16 +78,22 @@ def load_encoder(name: str, seed: int = 0) -> LoadedEncoder:
     if name.startswith(HUB_PREFIX):
         return _from_hub(name, seed)
     path = Path(name).expanduser()
-    if path.is_dir():
-        return _from_folder(path, seed)
-    if path.exists():
-        raise UserError(f"encoder '{name}' is a file; {_EXPECTED}")
+    if path.exists() or checkpoint_prefix(path):
+        return _from_path(path, seed)
+    published = find_published(name)
+    if published is not None:
+        return _from_published(published, seed)
     presets = preset_names()
     if name in presets:
         return read_keras_hub_preset(name, seed)
+    if name in GOOGLE_FOLDERS:
+        raise UserError(
+            f"encoder '{name}': no such folder; {where_to_put(name)}, or name a KerasHub preset "
+            f"or {HUB_PREFIX}organisation/model"
+        )
     raise UserError(
         f"encoder '{name}': no such folder and no such preset"
-        f"{suggestion(name, [TINY, *presets])} ({_EXPECTED})"
+        f"{suggestion(name, [TINY, *presets, *published_names()])} ({_EXPECTED})"
     )
 
 
@@ -83,6 +107,27 @@ def _tiny(seed: int) -> LoadedEncoder:
         intermediate_dim=512,
     )
     return LoadedEncoder(encoder, random_report(encoder, seed), TINY, read)
+
+
+def _from_path(path: Path, seed: int) -> LoadedEncoder:
+    if path.is_dir():
+        return _from_folder(path, seed)
+    prefix = checkpoint_prefix(path)
+    if prefix is not None:
+        return read_google_checkpoint(prefix, seed)
+    if path.suffix in FILE_SUFFIXES:
+        return read_weights_file(path, seed)
+    raise UserError(f"encoder '{path}' is a file, and no file of weights; {_EXPECTED}")
+
+
+def _from_published(path: Path, seed: int) -> LoadedEncoder:
+    # Who asks for a published model by name does not want random weights.
+    if path.is_dir() and _holds_only_config(path):
+        raise UserError(
+            f"{path}: a configuration without weights; put bert_model.ckpt.*, model.safetensors "
+            "or pytorch_model.bin there, or give this path as the encoder for random weights"
+        )
+    return _from_path(path, seed)
 
 
 def _from_folder(folder: Path, seed: int) -> LoadedEncoder:
@@ -106,6 +151,7 @@ def _read_only_config(folder: Path, seed: int) -> LoadedEncoder:
 _FOLDER_READERS = (
     (holds_keras_hub_preset, read_keras_hub_preset),
     (holds_hugging_face, read_hugging_face),
+    (holds_google_checkpoint, read_google_folder),
     (_holds_only_config, _read_only_config),
 )
 
@@ -115,29 +161,45 @@ def _other_weights(folder: Path) -> list[str]:
 
 
 def _what_it_holds(folder: Path) -> str:
+    if (folder / "run.yaml").is_file():
+        return f"a run, not an encoder; python -m tfglue.convert --run {folder} makes one of it"
     others = _other_weights(folder)
+    named = [other for other in others if Path(other).suffix in FILE_SUFFIXES]
+    if named:
+        return f"no weights under a known name; to read {named[0]}, give {folder / named[0]}"
     if others:
         return f"{', '.join(others[:3])} cannot be read"
     return "no config.json and no bert_config.json in it"
 
 
 def _from_hub(name: str, seed: int) -> LoadedEncoder:
+    folder = _download(name, _HUB_FILES)
+    if _holds_only_config(folder):
+        # Most repositories hold the same weights twice; the old format is fetched if it is alone.
+        folder = _download(name, (*_HUB_FILES, *_HUB_TORCH_FILES))
+    if _holds_only_config(folder):
+        raise UserError(
+            f"{name} holds no model.safetensors and no pytorch_model.bin; expected weights in one "
+            "of these formats"
+        )
+    loaded = _from_folder(folder, seed)
+    # The snapshot's folder is named after the revision.
+    source = f"{name} (revision {folder.name})"
+    return LoadedEncoder(loaded.encoder, loaded.report, source, loaded.read_tokenizer)
+
+
+def _download(name: str, patterns: Sequence[str]) -> Path:
     try:
         import huggingface_hub
     except ImportError:
         raise UserError(f"{name} needs huggingface_hub; pip install huggingface_hub") from None
     try:
         folder = huggingface_hub.snapshot_download(
-            name.removeprefix(HUB_PREFIX), allow_patterns=list(_HUB_FILES)
+            name.removeprefix(HUB_PREFIX), allow_patterns=list(patterns)
         )
     except (OSError, ValueError) as error:
         raise UserError(
             f"{name} cannot be downloaded ({' '.join(str(error).split())[:200]}); without network, "
             "copy the model's folder here and give its path"
         ) from None
-    loaded = _from_folder(Path(folder), seed)
-    if loaded.report.random:
-        raise UserError(f"{name} holds no model.safetensors; expected weights in that format")
-    # The snapshot's folder is named after the revision.
-    source = f"{name} (revision {Path(folder).name})"
-    return LoadedEncoder(loaded.encoder, loaded.report, source, loaded.read_tokenizer)
+    return Path(folder)

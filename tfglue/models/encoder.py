@@ -177,6 +177,13 @@ class BertEncoder(keras.Model):
         """Draws all weights anew; the same seed gives the same encoder in any process."""
         initialize_weights(self.named_weights(), self.initializer_range, seed)
 
+    def export_to_transformers(self, folder, tokenizer) -> None:
+        """Writes the folder that `tfglue.models.hugging_face_export.export_encoder` writes."""
+        # Like `from_preset`, a shorthand that looks up at what knows the encoder.
+        from tfglue.models.hugging_face_export import export_encoder
+
+        export_encoder(folder, self, tokenizer)
+
     def set_dropout(self, rate: float) -> None:
         """Sets every dropout rate, attention probabilities included; do so before tracing."""
         self.dropout = self.attention_dropout = rate

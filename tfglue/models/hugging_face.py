@@ -1,6 +1,6 @@
-"""BERT weights in Hugging Face layout, in safetensors files."""
+"""BERT weights in Hugging Face layout, in safetensors or PyTorch files."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -14,54 +14,31 @@ from tfglue.files import read_json
 from tfglue.models.bert_folder import read_config, read_tokenizer
 from tfglue.models.encoder import BertEncoder
 from tfglue.models.loaded_encoder import LoadedEncoder, assign_weights
+from tfglue.models.torch_file import read_torch_file
+from tfglue.models.weight_names import hugging_face_keys
 
-WEIGHTS_NAME = "model.safetensors"
-INDEX_NAME = "model.safetensors.index.json"
+SAFETENSORS_SUFFIX = ".safetensors"
+FILE_SUFFIXES = (SAFETENSORS_SUFFIX, ".bin", ".pt", ".pth", ".p")
+"""Of files of weights that can be named by themselves."""
 
-_TABLES = {
-    "embeddings.word": "embeddings.word_embeddings.weight",
-    "embeddings.position": "embeddings.position_embeddings.weight",
-    "embeddings.segment": "embeddings.token_type_embeddings.weight",
-}
-_MODULES = {
-    "embeddings.layer_norm": "embeddings.LayerNorm",
-    "attention.query": "attention.self.query",
-    "attention.key": "attention.self.key",
-    "attention.value": "attention.self.value",
-    "attention.output": "attention.output.dense",
-    "attention.layer_norm": "attention.output.LayerNorm",
-    "feed_forward.intermediate": "intermediate.dense",
-    "feed_forward.output": "output.dense",
-    "feed_forward.layer_norm": "output.LayerNorm",
-    "pooler": "pooler.dense",
-}
-_KINDS = {"kernel": "weight", "gamma": "weight", "bias": "bias", "beta": "bias"}
+WEIGHT_NAMES = ("model.safetensors", "pytorch_model.bin")
+"""Files of weights in a folder; the first that is there is read, as in `transformers`."""
+
+_INDEX_SUFFIX = ".index.json"
 _FLOAT_TYPES = ("F64", "F32", "F16", "BF16")
-
-
-def hugging_face_name(name: str) -> str:
-    """Returns the name that `transformers.BertModel` has for one of our weights."""
-    if name in _TABLES:
-        return _TABLES[name]
-    module, _, kind = name.rpartition(".")
-    prefix = ""
-    if module.startswith("layers."):
-        _, index, module = module.split(".", 2)
-        prefix = f"encoder.layer.{index}."
-    return f"{prefix}{_MODULES[module]}.{_KINDS[kind]}"
 
 
 def holds_hugging_face(folder: Path) -> bool:
     """Whether a folder holds weights that `read_hugging_face` reads."""
-    return any((folder / name).is_file() for name in (WEIGHTS_NAME, INDEX_NAME))
+    names = (f"{name}{suffix}" for name in WEIGHT_NAMES for suffix in ("", _INDEX_SUFFIX))
+    return any((folder / name).is_file() for name in names)
 
 
 def read_hugging_face(folder: Path, seed: int) -> LoadedEncoder:
-    """Loads ``config.json`` and ``model.safetensors``, in one file or in shards.
+    """Loads a folder's configuration and weights, these in one file or in shards.
 
-    Takes names with and without the prefix ``bert.``, and LayerNorm's old names gamma and beta.
-    Heads and buffers of other models (``cls.*``, ``classifier.*``, ``position_ids``) are reported
-    as unused.
+    Weights are found under any prefix, see `hugging_face_keys`. Heads and buffers of other models
+    (``cls.*``, ``classifier.*``, ``scoring_list.*``, ``position_ids``) are reported as unused.
 
     Args:
         folder: the folder.
@@ -70,48 +47,46 @@ def read_hugging_face(folder: Path, seed: int) -> LoadedEncoder:
     Raises:
         UserError: a file is missing or broken, or weights are missing or have another shape.
     """
+    return _read(folder, _weight_files(folder), str(folder), seed)
+
+
+def read_weights_file(path: Path, seed: int) -> LoadedEncoder:
+    """Loads one file of weights, with the configuration and the vocabulary that lie beside it.
+
+    Takes what `read_hugging_face` takes, training states of STILTs (``all_state.p``) and MT-DNN
+    (``model_4.pt``) among them.
+
+    Raises:
+        UserError: as `read_hugging_face`, or nothing lies beside the file.
+    """
+    return _read(path.parent, [path], str(path), seed)
+
+
+def _read(folder: Path, paths: Sequence[Path], source: str, seed: int) -> LoadedEncoder:
     encoder = BertEncoder(**read_config(folder))
     with ExitStack() as stack:
-        handles = _open_tensors(folder, stack)
-        keys = {_canonical_name(key): key for key in handles}
-        if len(keys) < len(handles):
-            raise UserError(f"{folder}: a tensor is there twice, under an old and a new name")
+        readers: dict[str, Callable[[], np.ndarray]] = {}
+        for path in paths:
+            readers |= _open(path, stack)
+        keys = hugging_face_keys(encoder.named_weights(), readers, source)
 
         def read(name: str) -> np.ndarray:
-            key = keys[hugging_face_name(name)]
-            value = _read_tensor(folder, handles[key], key)
+            value = readers[keys[name]]()
             # PyTorch keeps kernels as (output, input).
             return value.T if name.endswith(".kernel") else value
 
-        expected = {name: hugging_face_name(name) for name in encoder.named_weights()}
-        report = assign_weights(encoder, str(folder), expected, keys, read, seed)
-    return LoadedEncoder(encoder, report, str(folder), partial(read_tokenizer, folder))
+        report = assign_weights(encoder, source, keys, readers, read, seed)
+    return LoadedEncoder(encoder, report, source, partial(read_tokenizer, folder))
 
 
-def _canonical_name(key: str) -> str:
-    key = key.removeprefix("bert.")
-    if key.endswith("LayerNorm.gamma"):
-        return key.removesuffix("gamma") + "weight"
-    if key.endswith("LayerNorm.beta"):
-        return key.removesuffix("beta") + "bias"
-    return key
-
-
-def _open_tensors(folder: Path, stack: ExitStack) -> Mapping[str, Any]:
-    """Opens all weight files; returns tensor name -> the open file that holds it."""
-    index = folder / INDEX_NAME
-    # A single file wins over an index, as in `transformers`.
-    single = (folder / WEIGHTS_NAME).is_file()
-    handles = {}
-    for path in [folder / WEIGHTS_NAME] if single else _shards(index):
-        try:
-            handle = stack.enter_context(safe_open(path, framework="numpy"))
-        except FileNotFoundError:
-            raise UserError(f"{path}: no such file, though {index.name} names it") from None
-        except (SafetensorError, OSError) as error:
-            raise UserError(f"{path}: not a whole safetensors file ({error})") from None
-        handles.update(dict.fromkeys(handle.keys(), handle))
-    return handles
+def _weight_files(folder: Path) -> list[Path]:
+    for name in WEIGHT_NAMES:
+        # A single file wins over an index, as in `transformers`.
+        if (folder / name).is_file():
+            return [folder / name]
+        if (folder / f"{name}{_INDEX_SUFFIX}").is_file():
+            return _shards(folder / f"{name}{_INDEX_SUFFIX}")
+    raise UserError(f"{folder}: no {' and no '.join(WEIGHT_NAMES)} in it; expected one of them")
 
 
 def _shards(index: Path) -> list[Path]:
@@ -123,11 +98,28 @@ def _shards(index: Path) -> list[Path]:
     outside = [name for name in names if Path(name).name != name]
     if outside:
         raise UserError(f"{index}: '{outside[0]}' is not the name of a file in the same folder")
+    missing = [name for name in names if not index.with_name(name).is_file()]
+    if missing:
+        raise UserError(
+            f"{index.with_name(missing[0])}: no such file, though {index.name} names it"
+        )
     return [index.with_name(name) for name in names]
 
 
-def _read_tensor(folder: Path, handle: Any, key: str) -> np.ndarray:
+def _open(path: Path, stack: ExitStack) -> dict[str, Callable[[], np.ndarray]]:
+    """Tensor name -> function that reads it as float32, while `stack` is open."""
+    if path.suffix != SAFETENSORS_SUFFIX:
+        return read_torch_file(path)
+    try:
+        handle = stack.enter_context(safe_open(path, framework="numpy"))
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path}: not a whole safetensors file ({error})") from None
+    keys = handle.keys()
+    return {key: partial(_read_tensor, path, handle, key) for key in keys}
+
+
+def _read_tensor(path: Path, handle: Any, key: str) -> np.ndarray:
     kind = handle.get_slice(key).get_dtype()
     if kind not in _FLOAT_TYPES:
-        raise UserError(f"{folder}: {key} is of type {kind}; expected floating point, not packed")
+        raise UserError(f"{path}: {key} is of type {kind}; expected floating point, not packed")
     return handle.get_tensor(key).astype(np.float32)

@@ -4,7 +4,7 @@ from tfglue.registry import Registry
 from tfglue.tasks import glue, nli
 from tfglue.tasks.task import Recipe, SplitFile, Task, TfdsSource
 
-__all__ = ["GROUPS", "Recipe", "SplitFile", "Task", "TfdsSource", "expand", "get", "names"]
+__all__ = ["GROUPS", "Recipe", "SplitFile", "Task", "TfdsSource", "expand", "find", "get", "names"]
 
 GROUPS = glue.GROUPS
 
@@ -16,6 +16,11 @@ for _task in (*glue.TASKS, *nli.TASKS):
 def get(name: str) -> Task:
     """Returns the task of a name or alias. Raises UserError with the nearest name."""
     return _REGISTRY.get(name)
+
+
+def find(name: str) -> Task | None:
+    """The task of a name or alias, or None."""
+    return _REGISTRY.get(name) if name in _REGISTRY else None
 
 
 def names() -> tuple[str, ...]:

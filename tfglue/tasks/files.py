@@ -65,8 +65,12 @@ def task_from_files(
         return base, [_columns_line(tables, text_fields, label_field, base)]
     if train_file is None:
         raise UserError("--train_file is needed to find out the labels; or name a task with --task")
-    if not re.fullmatch(r"\w[\w-]*", name):
-        raise UserError(f"--task '{name}': only letters, digits, '_' and '-' make a task's name")
+    # metrics.json has a key of this name beside the tasks.
+    if not re.fullmatch(r"\w[\w-]*", name) or name == "main":
+        raise UserError(
+            f"--task '{name}': a task's name is made of letters, digits, '_' and '-', and is not "
+            "'main'"
+        )
 
     train = tables["train"]
     text = find_text_columns(train, text_fields)
@@ -186,7 +190,7 @@ def _inferred_kind(counts: Counter[str]) -> str:
 
 
 def _is_integer(label: str) -> bool:
-    return re.fullmatch(r"[+-]?[0-9]+", label) is not None
+    return re.fullmatch(r"[+-]?[0-9]{1,18}", label) is not None
 
 
 def _sorted_labels(counts: Counter[str]) -> tuple[str, ...]:

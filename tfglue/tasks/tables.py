@@ -168,6 +168,9 @@ class Table:
             except json.JSONDecodeError as error:
                 self.problem(line, f"not valid JSON ({error.msg} at column {error.colno})")
                 continue
+            except ValueError:
+                self.problem(line, "not valid JSON (a number of thousands of digits)")
+                continue
             except RecursionError:
                 self.problem(line, "not valid JSON (nested too deeply)")
                 continue

@@ -111,11 +111,6 @@ class Task:
         """Width of the logits: the number of classes, or 1 for a score."""
         return len(self.labels) if self.kind == "classify" else 1
 
-    @property
-    def dev_splits(self) -> tuple[str, ...]:
-        """Splits that are evaluated, the one that picks the best checkpoint first."""
-        return tuple(split for split in self.files if split.startswith("dev")) or ("dev",)
-
     def label_id(self, text: str) -> int | None:
         """The id of a label as files or people write it, or None if there is no such label."""
         for spelling in (self.file_labels, self.labels):

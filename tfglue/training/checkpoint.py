@@ -34,9 +34,9 @@ class CheckpointFolder:
     ) -> None:
         """Saves a state (JSON) and groups of named tensors after `update` updates."""
         name = f"update-{update:08d}"
-        # Training is exact: a folder that is there already holds the same bytes, and replacing it
-        # would leave a moment without it.
-        if not (self.folder / name).exists():
+        # Training is exact, so what `latest` points to already holds these bytes, and replacing it
+        # would leave a moment without it. Another folder of this name may be damaged.
+        if self._latest() != name:
             with atomic_folder(self.folder / name) as temporary:
                 for group, tensors in groups.items():
                     save_file(dict(tensors), temporary / f"{group}.safetensors")
@@ -52,10 +52,10 @@ class CheckpointFolder:
         Raises:
             UserError: if what the pointer names is damaged; an older one is never taken silently.
         """
-        pointer = self.folder / "latest"
-        if not pointer.exists():
+        name = self._latest()
+        if name is None:
             return None
-        path = self.folder / pointer.read_text().strip()
+        pointer, path = self.folder / "latest", self.folder / name
         try:
             groups = {file.stem: load_file(file) for file in sorted(path.glob("*.safetensors"))}
             return read_json(path / "state.json"), groups
@@ -63,6 +63,10 @@ class CheckpointFolder:
             others = [p.name for p in sorted(self.folder.glob("update-*")) if p != path]
             mend = f"; write '{others[-1]}' into {pointer} to go on from that" if others else ""
             raise UserError(f"{path}: damaged checkpoint ({error}){mend}") from None
+
+    def _latest(self) -> str | None:
+        pointer = self.folder / "latest"
+        return pointer.read_text(encoding="utf-8").strip() if pointer.exists() else None
 
     def remove(self) -> None:
         """Deletes all checkpoints: a finished run needs none."""

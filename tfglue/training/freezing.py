@@ -24,7 +24,7 @@ def freeze(encoder: BertEncoder, setting: str) -> None:
     name, _, count = setting.partition(":")
     if name == "layers":
         layers = encoder.encoder_layers
-        if not count.isdigit() or int(count) > len(layers):
+        if not (count.isascii() and count.isdigit()) or int(count) > len(layers):
             raise UserError(
                 f"--freeze {setting}: expected layers:N with N from 0 to {len(layers)}, "
                 "the number of layers of this encoder"

@@ -148,6 +148,9 @@ class TrainingLoop:
         self._pending.append((loss, count))
         self.update += 1
         self.callbacks.on_train_batch_end(in_epoch)
+        if progress.due:
+            self._settle()
+            progress.loss(self._loss_sum / self._loss_count)
         progress.advance(count)
 
         last = self.update == settings.total_updates
@@ -168,11 +171,6 @@ class TrainingLoop:
         """Adds a history row: mean loss since the last one, and metrics if `evaluates`."""
         self._settle()
         mean_loss = self._loss_sum / self._loss_count
-        if not np.isfinite(mean_loss):
-            raise UserError(
-                f"the loss is {mean_loss} after {self.update} updates; "
-                "lower --learning_rate or raise --warmup"
-            )
         progress.loss(mean_loss)
         row: dict[str, Any] = {
             "update": self.update,
@@ -184,6 +182,9 @@ class TrainingLoop:
         if evaluates:
             with progress.paused():
                 metrics, score = self.evaluate()
+            for splits in metrics.values():
+                for values in splits.values():
+                    self._check_finite(sum(values.values()))
             improved = self.selection.observe(score, self.update)
             if improved:
                 self.best_weights = {n: w.numpy() for n, w in self.weights.items()}
@@ -233,7 +234,7 @@ class TrainingLoop:
             for index, variable in enumerate(self.step.optimizer.variables)
         }
         for group, variables in (("weights", self.weights), ("optimizer", optimizer)):
-            found = {name: value.shape for name, value in groups[group].items()}
+            found = {name: value.shape for name, value in groups.get(group, {}).items()}
             expected = {name: tuple(variable.shape) for name, variable in variables.items()}
             if found != expected:
                 differing = sorted(found.items() ^ expected.items())[0][0]
@@ -243,7 +244,9 @@ class TrainingLoop:
                 )
             for name, variable in variables.items():
                 variable.assign(groups[group][name])
-        self.best_weights = groups["best"]
+        self.best_weights = groups.get("best", {})
+        if self.best_weights.keys() not in (set(), self.weights.keys()):
+            raise UserError(f"{self.checkpoints.folder}: best weights do not fit this run")
         self.update = state["update"]
         self.history = state["history"]
         self.selection = Selection(**state["selection"])
@@ -256,6 +259,14 @@ class TrainingLoop:
             self._loss_sum += float(loss)
             self._loss_count += count
         self._pending.clear()
+        self._check_finite(self._loss_sum)
+
+    def _check_finite(self, value: float) -> None:
+        if not np.isfinite(value):
+            raise UserError(
+                f"training diverged: the loss is {value} after {self.update} updates; "
+                "lower --learning_rate or raise --warmup"
+            )
 
     def _stopped(self) -> bool:
         return self.selection.exhausted or self.model.stop_training

@@ -5,8 +5,6 @@ from contextlib import contextmanager
 
 import keras
 
-PRECISIONS = ("float32", "mixed_bfloat16")
-
 
 @contextmanager
 def precision(encoder: keras.layers.Layer, policy: str) -> Iterator[None]:

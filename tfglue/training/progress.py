@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 _LOG_SECONDS = 30.0
+_BAR_SECONDS = 0.5
 
 
 class TrainingProgress:
@@ -55,6 +56,12 @@ class TrainingProgress:
             yield self
         self._bar = None
 
+    @property
+    def due(self) -> bool:
+        """Whether a line or a refresh of the bar comes now, so that it wants the latest loss."""
+        interval = _LOG_SECONDS if self._bar is None else _BAR_SECONDS
+        return time.monotonic() - self._spoke >= interval
+
     def advance(self, examples: int) -> None:
         """Takes note of one update of so many examples."""
         self._done += 1
@@ -68,11 +75,13 @@ class TrainingProgress:
             self._estimated = True
             self.say(f"expected: {_clock(self._left())} for the updates left ({self._rate()})")
         if self._bar is not None:
+            if self.due:
+                self._spoke = time.monotonic()
             self._bar.update(
                 self._bar_task, completed=self._done, rate=f"{self.rate:.0f}",
                 loss=f"{self._loss:.4f}",
             )
-        elif time.monotonic() - self._spoke >= _LOG_SECONDS:
+        elif self.due:
             self.say(
                 f"update {self._done}/{self.total}  loss {self._loss:.4f}  {self._rate()}  "
                 f"{_clock(self._left())} left"

@@ -1,0 +1,149 @@
+"""Encoders and classifiers as folders that `transformers` loads."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import save_file
+
+import tfglue
+from tfglue.data.tokenizer import BertTokenizer
+from tfglue.errors import UserError
+from tfglue.files import atomic_folder, read_json, write_json
+from tfglue.models.bert_folder import config_of
+from tfglue.models.encoder import BertEncoder
+from tfglue.models.heads import PooledHead
+from tfglue.models.weight_names import hugging_face_name
+from tfglue.tasks.task import Task
+
+FILES = ("config.json", "model.safetensors", "tokenizer_config.json", "vocab.txt")
+"""What an export consists of, and all that it may replace."""
+
+# In config.json; it tells our exports from the folders of others.
+_MARK = "tfglue_version"
+
+
+def export_encoder(
+    folder: str | Path, encoder: BertEncoder, tokenizer: BertTokenizer, overwrite: bool = False
+) -> None:
+    """Writes a folder for ``transformers.AutoModel`` and ``AutoTokenizer``.
+
+    Args:
+        folder: where; it appears when all files in it are whole.
+        encoder: what is written; hidden states there equal ours within 1e-5.
+        tokenizer: of the encoder.
+        overwrite: whether an earlier export may be replaced.
+
+    Raises:
+        UserError: the folder is taken or cannot be written.
+    """
+    config = config_of(encoder) | {"architectures": ["BertModel"]}
+    _write(folder, config, _tensors(encoder), encoder, tokenizer, overwrite)
+
+
+def export_classifier(
+    folder: str | Path,
+    encoder: BertEncoder,
+    tokenizer: BertTokenizer,
+    head: PooledHead,
+    task: Task,
+    overwrite: bool = False,
+) -> None:
+    """Writes a folder for ``transformers.AutoModelForSequenceClassification``.
+
+    Args:
+        folder: where; it appears when all files in it are whole.
+        encoder: the fine-tuned encoder.
+        tokenizer: of the encoder.
+        head: the task's head; logits there equal ours within 1e-5.
+        task: names the labels; a regression task has the one label ``score``.
+        overwrite: whether an earlier export may be replaced.
+
+    Raises:
+        UserError: the folder is taken or cannot be written.
+    """
+    labels = task.labels or ("score",)
+    problem = "single_label_classification" if task.kind == "classify" else "regression"
+    config = config_of(encoder) | {
+        "architectures": ["BertForSequenceClassification"],
+        "problem_type": problem,
+        "id2label": {str(index): label for index, label in enumerate(labels)},
+        "label2id": {label: index for index, label in enumerate(labels)},
+        "classifier_dropout": head.dropout.rate,
+    }
+    tensors = {f"bert.{name}": value for name, value in _tensors(encoder).items()}
+    tensors["classifier.weight"] = _in_pytorch_layout("kernel", head.dense.kernel)
+    tensors["classifier.bias"] = _in_pytorch_layout("bias", head.dense.bias)
+    _write(folder, config, tensors, encoder, tokenizer, overwrite)
+
+
+def check_export_folder(folder: str | Path, overwrite: bool) -> Path:
+    """Returns the real path of a folder that an export may go to.
+
+    Raises:
+        UserError: there is something at that place, and it is not an earlier export that may be
+            replaced.
+    """
+    path = Path(folder).expanduser().resolve()
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return path
+    if not path.is_dir():
+        raise UserError(f"{folder}: is a file; name a folder that is not there yet")
+    if not _is_export(path):
+        raise UserError(f"{folder}: exists and is not (only) an export; name another folder")
+    if not overwrite:
+        raise UserError(
+            f"{folder}: holds an earlier export; overwrite it (--overwrite) or name another folder"
+        )
+    return path
+
+
+def _is_export(folder: Path) -> bool:
+    config = folder / "config.json"
+    if not config.is_file() or any(entry.name not in FILES for entry in folder.iterdir()):
+        return False
+    content = read_json(config)
+    return isinstance(content, dict) and _MARK in content
+
+
+def _write(
+    folder: str | Path,
+    config: Mapping[str, Any],
+    tensors: Mapping[str, np.ndarray],
+    encoder: BertEncoder,
+    tokenizer: BertTokenizer,
+    overwrite: bool,
+) -> None:
+    path = check_export_folder(folder, overwrite)
+    config = {**config, "dtype": "float32", "pad_token_id": tokenizer.pad_id}
+    tokenizer_config = {
+        "tokenizer_class": "BertTokenizer",
+        "do_lower_case": tokenizer.lower_case,
+        "model_max_length": encoder.max_sequence_length,
+    }
+    try:
+        with atomic_folder(path) as temporary:
+            # `transformers` refuses files that do not say whose layout theirs is.
+            save_file(dict(tensors), temporary / "model.safetensors", {"format": "pt"})
+            write_json(temporary / "config.json", {**config, _MARK: tfglue.__version__})
+            tokenizer.save(temporary)
+            write_json(temporary / "tokenizer_config.json", tokenizer_config)
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{folder}: cannot be written ({reason})") from None
+
+
+def _tensors(encoder: BertEncoder) -> dict[str, np.ndarray]:
+    return {
+        hugging_face_name(name): _in_pytorch_layout(name, weight)
+        for name, weight in encoder.named_weights().items()
+    }
+
+
+def _in_pytorch_layout(name: str, weight: keras.Variable) -> np.ndarray:
+    value = keras.ops.convert_to_numpy(weight.value)
+    # PyTorch keeps kernels as (output, input); safetensors writes memory as it lies.
+    return np.ascontiguousarray(value.T if name.endswith("kernel") else value)
