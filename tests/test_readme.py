@@ -15,9 +15,9 @@ from tfglue.flags import add_flags
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 
 
-def task_rows() -> str:
-    """The rows of the README's table of tasks, from the declarations."""
-    rows = []
+def task_table() -> str:
+    """The README's table of tasks, from the declarations."""
+    rows = ["| task | kind | text | main metric | aliases |", "|---|---|---|---|---|"]
     for name in tasks.names():
         task = tasks.get(name)
         kind = task.kind if task.kind == "regress" else f"{task.kind} ({len(task.labels)})"
@@ -30,7 +30,7 @@ def task_rows() -> str:
 
 def test_the_table_of_tasks_is_that_of_the_declarations():
     between = README.split("<!-- tasks -->")[1].split("<!-- /tasks -->")[0].strip()
-    assert between == task_rows()
+    assert between == task_table()
 
 
 def train_commands():
