@@ -46,8 +46,10 @@ def small_features(kind: str = "classify", rows: int = 37, seed: int = 0) -> Fea
 def small_step(model: TransferModel, optimizer="sgd", clip_norm=1.0, precision="float32", **more):
     """A step with a constant rate on all trained weights of `model`."""
     options = {"weight_decay": 0.0, "epsilon": 1e-6} | more
+    # Adam divides by the gradient's size, which turns rounding of tiny gradients into updates.
+    rate = 0.05 if optimizer == "sgd" else 1e-3
     built = build_optimizer(
-        optimizer, WarmupSchedule(0.05, 0, 100, decay=False), model.trained_weights(), **options
+        optimizer, WarmupSchedule(rate, 0, 100, decay=False), model.trained_weights(), **options
     )
     return TrainStep(model, built, KINDS, clip_norm=clip_norm, precision=precision)
 
