@@ -51,7 +51,6 @@ setup(
     },
     entry_points={"console_scripts": ["tfglue = tfglue.__main__:main"]},
     classifiers=[
-        "License :: OSI Approved :: Apache Software License",
         "Programming Language :: Python :: 3.11",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
