@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tfglue.errors import UserError, suggestion
-from tfglue.files import read_text
+from tfglue.files import read_yaml
 from tfglue.flags import checked, setting
 from tfglue.tasks.task import Task
 
@@ -142,8 +142,6 @@ def read_recipe(name: str, task: str) -> dict[str, Any]:
     Raises:
         UserError: for an unknown name, unreadable YAML, or an unknown or misplaced setting.
     """
-    import yaml
-
     shipped = {path.stem: path for path in sorted(RECIPES.glob("*.yaml"))}
     path = shipped.get(name, Path(name))
     if name not in shipped and not path.is_file():
@@ -151,12 +149,7 @@ def read_recipe(name: str, task: str) -> dict[str, Any]:
             f"--recipe: '{name}' is neither a shipped recipe ({', '.join(shipped)}) nor a file"
             f"{suggestion(name, shipped)}"
         )
-    try:
-        content = yaml.safe_load(read_text(path)) or {}
-    except (yaml.YAMLError, ValueError) as error:
-        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
-        raise UserError(f"{path}:{line}: not valid YAML") from None
-    content = _settings(content, str(path))
+    content = _settings(read_yaml(path) or {}, str(path))
     by_task = _settings(content.pop("tasks", None) or {}, f"{path}: tasks")
     settings = checked(content, TrainConfig, where=str(path))
     where = f"{path}: tasks: {task}"

@@ -86,6 +86,17 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path}: not valid JSON (a number of thousands of digits)") from None
 
 
+def read_yaml(path: Path) -> Any:
+    """Reads a YAML file of plain values. Raises UserError that names the file and the line."""
+    import yaml
+
+    try:
+        return yaml.safe_load(read_text(path))
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: dates and numbers beyond reason.
+        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
+        raise UserError(f"{path}:{line}: not valid YAML") from None
+
+
 def read_text(path: Path) -> str:
     """Reads UTF-8 text, byte-order mark dropped. Raises UserError for what cannot be read."""
     try:
@@ -110,12 +121,6 @@ def digest_bytes(*parts: bytes) -> str:
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
     return digest.hexdigest()
-
-
-def digest_file(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @contextmanager

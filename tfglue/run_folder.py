@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from tfglue.errors import UserError
-from tfglue.files import atomic_file, read_json, read_text, write_json, write_text
+from tfglue.files import atomic_file, read_json, read_yaml, write_json, write_text
 from tfglue.models.transfer_model import TransferModel
 
 FORMAT = "tfglue.run.v1"
@@ -77,11 +77,7 @@ class RunFolder:
                 f"{self.path}: not a run folder (it has no run.yaml); "
                 "expected one made by python -m tfglue.train"
             )
-        try:
-            manifest = yaml.safe_load(read_text(path))
-        except (yaml.YAMLError, ValueError) as error:
-            line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
-            raise UserError(f"{path}:{line}: not valid YAML") from None
+        manifest = read_yaml(path)
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
             found = manifest.get("format") if isinstance(manifest, dict) else manifest
             raise UserError(f"{path}: expected format {FORMAT}, found {found}")

@@ -101,7 +101,7 @@ def batch_dataset(features: Features, batches: Sequence[np.ndarray]) -> tf.data.
     return tf.data.Dataset.from_tensor_slices(indices).map(gather).prefetch(4)
 
 
-def batch_signature(label_dtype: tf.DType | None = None) -> dict[str, tf.TensorSpec]:
+def batch_signature(label_dtype: str | None = None) -> dict[str, tf.TensorSpec]:
     """What `batch_dataset` yields, with free sizes, so that a compiled step is traced once."""
     names = ("token_ids", "segment_ids", "padding_mask")
     signature = {name: tf.TensorSpec([None, None], tf.int32) for name in names}

@@ -66,15 +66,10 @@ def read_examples(
     return Examples(
         ids=ids,
         texts=tuple(texts),
-        labels=None if label is None else np.asarray(labels, label_dtype(task)),
+        labels=None if label is None else np.asarray(labels, task.label_dtype),
         origin=str(table.path),
         skipped=table.skipped + ignored,
     )
-
-
-def label_dtype(task: Task) -> type:
-    """The NumPy type of a task's labels: int32 for class ids, float32 for scores."""
-    return np.int32 if task.kind == "classify" else np.float32
 
 
 class _LabelParser:

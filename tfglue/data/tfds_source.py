@@ -11,7 +11,6 @@ from urllib.request import getproxies
 import numpy as np
 
 from tfglue.data.examples import Examples
-from tfglue.data.rows import label_dtype
 from tfglue.errors import UserError, suggestion
 from tfglue.tasks.task import Task
 
@@ -105,7 +104,7 @@ class TfdsSource:
         labels = None
         skipped = 0
         if with_labels:
-            labels = np.asarray([row["label"] for row in rows], label_dtype(self.task))
+            labels = np.asarray([row["label"] for row in rows], self.task.label_dtype)
             kept = chosen[labels[chosen] != _UNLABELLED]
             skipped = len(chosen) - len(kept)
             if skipped and not self.task.ignored_labels:

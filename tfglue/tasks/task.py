@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-KINDS = ("classify", "regress")
+LABEL_DTYPES = {"classify": "int32", "regress": "float32"}
+"""Every kind of task, with the type of its labels: class ids, or scores."""
+
+KINDS = tuple(LABEL_DTYPES)
 
 Column = str | int
 """A column by its header name, or by 0-based position in files without a header."""
@@ -110,6 +113,11 @@ class Task:
     def num_outputs(self) -> int:
         """Width of the logits: the number of classes, or 1 for a score."""
         return len(self.labels) if self.kind == "classify" else 1
+
+    @property
+    def label_dtype(self) -> str:
+        """Type of the labels' array."""
+        return LABEL_DTYPES[self.kind]
 
     def label_id(self, text: str) -> int | None:
         """The id of a label as files or people write it, or None if there is no such label."""

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfglue.data.batches import batch_signature
 from tfglue.models.transfer_model import TransferModel
+from tfglue.tasks.task import LABEL_DTYPES
 from tfglue.training.accumulation import GradientAccumulator
 from tfglue.training.clipping import clip_by_global_norm, dense_gradient
 from tfglue.training.losses import LOSSES
@@ -15,7 +16,6 @@ from tfglue.training.precision import precision as computing_in
 
 _SEED = tf.TensorSpec([2], tf.int32)
 _SHARE = tf.TensorSpec([], tf.float32)
-_LABEL_DTYPES = {"classify": tf.int32, "regress": tf.float32}
 
 
 class TrainStep:
@@ -129,7 +129,7 @@ class TrainStep:
         return apply
 
     def _batch(self, task: str) -> dict[str, tf.TensorSpec]:
-        return batch_signature(_LABEL_DTYPES[self.kinds[task]])
+        return batch_signature(LABEL_DTYPES[self.kinds[task]])
 
     def _gradients(self, task: str, batch, dropout_seed):
         weights = [weight.value for weight in self._weights[task]]
