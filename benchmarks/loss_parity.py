@@ -42,10 +42,10 @@ def main() -> None:
     rows = []
     stream = loop.batches.updates()
     for update in range(flags.updates):
-        batches = next(stream)
+        batches, examples = next(stream)
         theirs = reference.update(batches[0], float(loop.schedule(update)))
-        loss, count = loop.step(flags.task, batches, [dropout_seed(1, update, 0)])
-        rows.append({"update": update, "tfglue": float(loss) / count, "pytorch": theirs})
+        loss = loop.step(flags.task, batches, examples, [dropout_seed(1, update, 0)])
+        rows.append({"update": update, "tfglue": float(loss) / examples, "pytorch": theirs})
         print(f"{update:3d}  {rows[-1]['tfglue']:.6f}  {theirs:.6f}", flush=True)
     worst = max(abs(row["tfglue"] - row["pytorch"]) for row in rows)
     print(f"largest difference over {flags.updates} updates: {worst:.2e}")

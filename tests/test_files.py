@@ -48,6 +48,24 @@ def test_what_cannot_be_written_is_the_users_mistake(tmp_path):
     assert os.listdir(tmp_path) == ["file"]
 
 
+def test_a_refused_write_within_a_folder_is_said_of_the_folder(tmp_path):
+    with (
+        pytest.raises(UserError) as caught,
+        atomic_folder(tmp_path / "folder") as temporary,
+        atomic_file(temporary / "x"),
+    ):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert str(caught.value).startswith(f"{tmp_path}/folder: cannot be written (No space left")
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_a_library_writes_beside_its_file_is_gone_after_a_failure(tmp_path):
+    with pytest.raises(RuntimeError), atomic_file(tmp_path / "x") as temporary:
+        temporary.with_name("of_the_library").write_text("half")
+        raise RuntimeError
+    assert os.listdir(tmp_path) == []
+
+
 def test_digests_see_borders():
     assert digest_bytes(b"ab", b"c") != digest_bytes(b"a", b"bc")
     assert digest_bytes(b"ab") == digest_bytes(b"ab")

@@ -18,12 +18,18 @@ LAYERS = (
     ("tfglue.config",),
     ("tfglue.data", "tfglue.metrics"),
     ("tfglue.models",),
+    ("tfglue.kinds",),
     ("tfglue.training",),
     ("tfglue.predictions", "tfglue.run_folder", "tfglue.curves", "tfglue.model_card",
-     "tfglue.results", "tfglue.budget", "tfglue.output", "tfglue.preparation", "tfglue.manifest"),
+     "tfglue.results", "tfglue.budget", "tfglue.output", "tfglue.preparation", "tfglue.manifest",
+     "tfglue.evaluation", "tfglue.initial_run", "tfglue.submission", "tfglue.submission_check",
+     "tfglue.prediction_file", "tfglue.diagnostic"),
+    ("tfglue.scored_experiment", "tfglue.experiment_reading", "tfglue.comparison",
+     "tfglue.comparison_plot", "tfglue.glue_score"),
     ("tfglue.run", "tfglue.answering", "tfglue.trainer"),
+    ("tfglue.chain", "tfglue.restarts", "tfglue.experiment", "tfglue.leaderboard_answers"),
     ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.convert", "tfglue.doctor",
-     "tfglue.__main__", "tuning", "data_prep"),
+     "tfglue.submit", "tfglue.compare", "tfglue.__main__", "tuning", "data_prep"),
 )
 # The package names public things without importing them.
 FREE = ("tfglue.__init__",)
@@ -81,7 +87,8 @@ STARTS = {
     **{
         module: f"from {module} import main; main(['--help'])"
         for module in ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.convert",
-                       "tfglue.doctor", "data_prep.download", "data_prep.verify")
+                       "tfglue.doctor", "tfglue.submit", "tfglue.compare",
+                       "data_prep.download", "data_prep.verify")
     },
 }
 

@@ -39,6 +39,25 @@ class TrainConfig:
         "tiny, a folder (Hugging Face, KerasHub, Google TF1, or a configuration only), a file of "
         "weights, hf://org/model, a KerasHub preset, a name under $BERT_ALL_DIR",
     )
+    init: str | None = setting(
+        None, "begin with the weights of a finished run, RUN or RUN@<epoch>, not with --encoder"
+    )
+    init_parts: str = setting(
+        "encoder", "what of that run: its encoder, or all (the head of the same task, too)",
+        choices=("encoder", "all"),
+    )
+    intermediate: str | None = setting(
+        None,
+        "tasks to train first, in order: mnli, or mnli,snli; reused where trained already. "
+        "--epochs, --max_steps, --learning_rate, --train_examples, --train_fraction, "
+        "--evaluate_every, --patience, --save and --seeds speak of the target alone",
+    )
+    intermediate_recipe: str | None = setting(
+        None, "settings of the intermediate tasks: a recipe's name or a YAML file"
+    )
+    seeds: int | None = setting(
+        None, "train so many times, with seeds --seed, --seed + 1, ...", kind=int, least=2
+    )
     lower_case: str = setting(
         "auto", "whether text is lower-cased", choices=("auto", "true", "false")
     )
@@ -48,7 +67,9 @@ class TrainConfig:
     )
     recipe: str | None = setting(None, "published settings by name, or a YAML file")
     max_length: int | None = setting(None, "tokens a row at most", kind=int, least=8)
-    batch_size: int | None = setting(None, "rows of one forward pass", kind=int, least=1)
+    batch_size: int | None = setting(
+        None, "rows of one forward pass, over all devices", kind=int, least=1
+    )
     accumulate: int | None = setting(
         1, "forward passes of one update, so that an update sees batch_size times this", kind=int,
         least=1,
@@ -63,7 +84,9 @@ class TrainConfig:
         0.1, "warm-up: under 1 a share of all updates, else a number of them", kind=float, least=0
     )
     schedule: str | None = setting(
-        "linear", "learning rate after warm-up", choices=("linear", "constant")
+        "linear",
+        "learning rate after warm-up; legacy_stilts is that of the STILTs code, with its defect",
+        choices=("linear", "constant", "legacy_stilts"),
     )
     optimizer: str | None = setting(
         "adamw", "how weights are updated", choices=("adamw", "adam_uncorrected", "sgd")
@@ -77,6 +100,12 @@ class TrainConfig:
     )
     precision: str = setting(
         "float32", "what training computes in", choices=("float32", "mixed_bfloat16")
+    )
+    strategy: str = setting(
+        "none",
+        "devices that share each batch: none (one device), mirrored (all of this machine), "
+        "multi_worker (those of $TF_CONFIG), tpu (untested)",
+        choices=("none", "mirrored", "multi_worker", "tpu"),
     )
     batching: str = setting(
         "grouped", "rows of like length together, or at random", choices=("grouped", "plain")
@@ -95,6 +124,10 @@ class TrainConfig:
     )
     eval_batch_size: int = setting(64, "rows of one forward pass in evaluation", kind=int, least=1)
     save: str = setting("best", "weights to keep: best, last, all, or epochs such as 0,2")
+    checkpoint_seconds: float = setting(
+        300.0, "seconds between checkpoints to resume from; may change on --resume", kind=float,
+        above=0,
+    )
     seed: int = setting(0, "seed of the head, the order of rows and dropout", kind=int, least=0,
                         most=2**32 - 1)
     output: str | None = setting(None, "run folder [saved_models/<task>, then -2, -3 if taken]")
@@ -106,11 +139,13 @@ class TrainConfig:
         return {k: v for k, v in asdict(self).items() if k not in _NOT_STORED}
 
 
-_NOT_STORED = ("output", "resume", "overwrite")
+# What makes a run part of a chain or a series is with those, in `experiment.yaml`.
+OF_EXPERIMENTS = ("intermediate", "intermediate_recipe", "seeds")
+_NOT_STORED = ("output", "resume", "overwrite", *OF_EXPERIMENTS)
 # A recipe says how to train; what is trained on, and where it goes, is said with each command.
 _NOT_IN_RECIPES = (
     "task", "data", "train_file", "dev_file", "test_file", "text_fields", "label_field", "kind",
-    "recipe", *_NOT_STORED,
+    "recipe", "strategy", "init", "init_parts", *_NOT_STORED,
 )
 
 

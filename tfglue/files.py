@@ -3,33 +3,54 @@
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tfglue.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class CannotWrite(UserError):
+    """The file system refuses a write: a full disk, no permission.
+
+    Args:
+        path: what was to be written.
+        reason: what the system says.
+    """
+
+    def __init__(self, path: Path, reason: str):
+        super().__init__(
+            f"{path}: cannot be written ({reason}); make room, or name a place that can be written"
+        )
+        self.reason = reason
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path`; on success it is synced and renamed to `path`.
+    """Yields a temporary path; on success it is synced and renamed to `path`.
 
     Raises:
-        UserError: the file system refuses; what stood at `path` before stands there still.
+        CannotWrite: the file system refuses; what stood at `path` before stands there still.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with _writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield temporary
-            _sync(temporary)
-            os.replace(temporary, path)
-            _sync(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+    # In a folder of its own: some libraries write under yet another name beside the one they are
+    # given (safetensors does), and what a kill leaves of that must be found again.
+    with _temporary_folder(path) as folder:
+        temporary = folder / path.name
+        temporary.touch()
+        mode = temporary.stat().st_mode
+        yield temporary
+        # Such a file does not have the rights that the user's umask gives to new files.
+        temporary.chmod(mode)
+        _sync(temporary)
+        os.replace(temporary, path)
+        _sync(path.parent)
 
 
 @contextmanager
@@ -39,30 +60,23 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     A folder that stands at `path` already is replaced.
 
     Raises:
-        UserError: the file system refuses.
+        CannotWrite: the file system refuses.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with _writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir()
-        try:
-            yield temporary
-            for folder, _, names in os.walk(temporary):
-                for name in names:
-                    _sync(Path(folder) / name)
-                _sync(Path(folder))
-            if path.exists():
-                old = path.with_name(f".{path.name}.{os.getpid()}.old")
-                os.replace(path, old)
-                os.replace(temporary, path)
-                shutil.rmtree(old)
-            else:
-                os.replace(temporary, path)
-            _sync(path.parent)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+    with _temporary_folder(path) as temporary:
+        yield temporary
+        for folder, _, names in os.walk(temporary):
+            for name in names:
+                _sync(Path(folder) / name)
+            _sync(Path(folder))
+        if path.exists():
+            old = path.with_name(f".{path.name}.{os.getpid()}.old")
+            os.replace(path, old)
+            os.replace(temporary, path)
+            shutil.rmtree(old)
+        else:
+            os.replace(temporary, path)
+        _sync(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -74,6 +88,24 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Writes a value as indented JSON, atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_tensors(
+    path: Path, tensors: Mapping[str, "np.ndarray"], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Writes named tensors as a safetensors file, atomically."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    with atomic_file(path) as temporary:
+        try:
+            save_file(dict(tensors), temporary, metadata)
+        except SafetensorError as error:
+            # A full disk comes as text from Rust: "... (os error 28)".
+            found = re.search(r"(?:os error|code:) (\d+)", str(error))
+            if found is None:
+                raise
+            raise OSError(int(found[1]), os.strerror(int(found[1]))) from error
 
 
 def read_json(path: Path) -> Any:
@@ -124,15 +156,25 @@ def digest_bytes(*parts: bytes) -> str:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Turns what the file system refuses (a full disk, no permission) into the user's mistake."""
+def _temporary_folder(path: Path) -> Iterator[Path]:
+    """An empty folder beside `path`, gone after the block unless it was renamed.
+
+    What the system refuses meanwhile, in nested writes too, is said of `path`: the temporary names
+    mean nothing to the user.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        try:
+            yield temporary
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except CannotWrite as error:
+        raise CannotWrite(path, error.reason) from error
     except OSError as error:
-        raise UserError(
-            f"{path}: cannot be written ({error.strerror or error}); "
-            "make room, or name a place that can be written"
-        ) from error
+        raise CannotWrite(path, error.strerror or str(error)) from error
 
 
 def _sync(path: Path) -> None:

@@ -4,15 +4,18 @@ import math
 import os
 import platform
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 from tfglue.data.batches import PLAN_VERSIONS
+from tfglue.errors import UserError
 from tfglue.models.transfer_model import TransferModel
 from tfglue.preparation import Prepared
+from tfglue.run_folder import RunFolder
 from tfglue.tasks.serialization import task_to_dict
 
 _PACKAGES = ("tfglue", "tensorflow", "keras", "tensorflow-text", "numpy")
@@ -33,7 +36,7 @@ def build_manifest(
             "source": loaded.source,
             "report": str(loaded.report),
             "digest": prepared.encoder_digest,
-            "config": encoder_config(model.encoder),
+            "config": dict(prepared.encoder_config),
         },
         "tokenizer": {
             "lower_case": prepared.tokenizer.lower_case,
@@ -41,18 +44,61 @@ def build_manifest(
         },
         "data": {task.name: prepared.data_facts()},
         "plan": PLAN_VERSIONS[config.batching],
+        "replicas": tf.distribute.get_strategy().num_replicas_in_sync,
         "total_updates": total_updates,
         "parameters": parameter_counts(model),
-        "parents": [],
+        "parents": prepared.initial.lineage() if prepared.initial else [],
         "versions": versions(),
         "machine": machine(),
     }
 
 
-def encoder_config(encoder) -> dict[str, Any]:
-    """Arguments that make an encoder of the same shape."""
-    config = encoder.get_config()
-    return {k: v for k, v in config.items() if k not in ("name", "trainable", "dtype")}
+# They name a place or a way to compute, and leave the result as it is; digests speak for places.
+_NOT_OF_THE_RESULT = (
+    "data", "train_file", "dev_file", "test_file", "encoder", "init", "recipe", "eval_batch_size",
+    "checkpoint_seconds",
+)
+
+
+def find_equal_run(prepared: Prepared, folders: Sequence[Path]) -> Path | None:
+    """The first folder with a finished run of the same settings, data, encoder and vocabulary."""
+    config, task = prepared.config, prepared.task
+    wanted = _identity(
+        {
+            "config": config.to_dict(),
+            "tasks": {task.name: task_to_dict(task)},
+            "encoder": {
+                "digest": prepared.encoder_digest, "config": dict(prepared.encoder_config),
+            },
+            "plan": PLAN_VERSIONS[config.batching],
+            "tokenizer": {"digest": prepared.tokenizer.digest()},
+            "data": {task.name: prepared.data_facts()},
+        }
+    )
+    for folder in folders:
+        try:
+            found = _identity(RunFolder(folder).finished_manifest())
+        except (UserError, LookupError, AttributeError, TypeError):
+            continue  # No run, not finished, or damaged: nothing to take.
+        if found == wanted and (folder / "encoder.safetensors").is_file():
+            return folder
+    return None
+
+
+def _identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides the result of a run."""
+    return {
+        "config": {n: v for n, v in manifest["config"].items() if n not in _NOT_OF_THE_RESULT},
+        "labels": {name: task.get("labels") for name, task in manifest["tasks"].items()},
+        "encoder": manifest["encoder"]["digest"],
+        "encoder_config": manifest["encoder"]["config"],
+        "plan": manifest["plan"],
+        "tokenizer": manifest["tokenizer"]["digest"],
+        "data": {
+            task: {split: facts["digest"] for split, facts in splits.items()}
+            for task, splits in manifest["data"].items()
+        },
+    }
 
 
 def parameter_counts(model: TransferModel) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """The README of a run folder: what it is, how it was made, how good it is, how to use it."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -58,9 +58,9 @@ def model_card(manifest: Mapping[str, Any], metrics: Mapping[str, Any], path: st
     lines += [
         "",
         f"Parameters: {manifest['parameters']['total']:,}, of which "
-        f"{manifest['parameters']['trained']:,} trained. Parents: "
-        f"{', '.join(manifest['parents']) or 'none'}.",
+        f"{manifest['parameters']['trained']:,} trained.",
         "",
+        *_chain(manifest["parents"], tasks),
         "Made with " + ", ".join(f"{k} {v}" for k, v in manifest["versions"].items()) + ".",
         "",
         "## Use",
@@ -73,3 +73,20 @@ def model_card(manifest: Mapping[str, Any], metrics: Mapping[str, Any], path: st
         "",
     ]
     return "\n".join(lines)
+
+
+def _chain(parents: Sequence[Mapping[str, Any]], tasks: str) -> list[str]:
+    """How the encoder came here, run by run."""
+    if not parents:
+        return []
+    lines = ["## Trained through", ""]
+    for number, parent in enumerate(parents, start=1):
+        epoch = "" if parent["epoch"] is None else f", weights after epoch {parent['epoch']}"
+        scores = "; ".join(
+            f"{task} dev {metric} {value:.4f}"
+            for task, named in parent["scores"].items()
+            for metric, value in named.items()
+        )
+        facts = [f"`{parent['run']}`{epoch}", *([scores] if scores else [])]
+        lines.append(f"{number}. {', '.join(parent['tasks'])}: {'; '.join(facts)}")
+    return [*lines, f"{len(parents) + 1}. {tasks}: this run", ""]

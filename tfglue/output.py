@@ -11,9 +11,12 @@ from typing import Any
 from tfglue.config import TrainConfig
 from tfglue.errors import UserError
 from tfglue.run_folder import RunFolder
+from tfglue.training.devices import worker_index
 
 # These may be written differently and mean the same; digests of data and encoder decide.
-_COMPARED_BY_DIGEST = ("data", "encoder", "train_file", "dev_file", "test_file")
+_COMPARED_BY_DIGEST = ("data", "encoder", "init", "train_file", "dev_file", "test_file")
+# Decides when a run is saved, not what becomes of it.
+_MAY_CHANGE = ("checkpoint_seconds",)
 
 ROOT = Path("saved_models")
 
@@ -22,21 +25,27 @@ def claim_output(given: Mapping[str, Any]) -> tuple[RunFolder | None, dict[str, 
     """The folder an explicit ``--output`` names, and ``run.yaml`` of the run to resume there.
 
     Returns:
-        ``(folder, stored)``; no folder where none is named, nothing stored in a new run.
+        ``(folder, stored)``; no folder where none is named, nothing stored in a new run. The first
+        of several workers answers for the folder of a new run, so the others take it as it is.
 
     Raises:
         UserError: the folder is taken and neither ``--resume`` nor ``--overwrite`` is given, or is
-            no run, or ``--resume`` comes without ``--output``.
+            no run, or ``--resume`` or several workers come without ``--output``.
     """
     if given.get("resume") and given.get("overwrite"):
         raise UserError("--resume and --overwrite exclude each other; give one")
     output = given.get("output")
+    several = given.get("strategy") == "multi_worker"
+    if output is None and several:
+        raise UserError("--strategy multi_worker needs --output, the same on every worker")
     if output is None:
         for flag in ("resume", "overwrite"):
             if given.get(flag):
                 raise UserError(f"--{flag} needs --output, the folder of the run")
         return None, None
     folder = RunFolder(output)
+    if several and worker_index() > 0:
+        return folder, folder.manifest() if given.get("resume") else None
     try:
         _check_writable(folder.path)
         if not folder.exists:
@@ -74,13 +83,17 @@ def free_output(task: str) -> RunFolder:
 
 
 @contextmanager
-def locked(folder: RunFolder) -> Iterator[None]:
+def locked(folder: RunFolder, name: str = ".lock") -> Iterator[None]:
     """Keeps other processes from training into the folder while the block runs.
+
+    Args:
+        folder: what is locked.
+        name: the lock's file; a run and the experiment around it have one each.
 
     Raises:
         UserError: another process does so already, or the folder cannot be made.
     """
-    path = folder.path / ".lock"
+    path = folder.path / name
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
         stream = path.open("w")
@@ -108,7 +121,7 @@ def resumed_settings(given: Mapping[str, Any], stored: Mapping[str, Any]) -> dic
         f"{name} was {config.get(name)}, now {value}"
         for name, value in given.items()
         if name in TrainConfig().to_dict()
-        and name not in _COMPARED_BY_DIGEST
+        and name not in (*_COMPARED_BY_DIGEST, *_MAY_CHANGE)
         and config.get(name) != value
     ]
     if changed:
@@ -137,8 +150,13 @@ def check_same_inputs(now: Mapping[str, Any], stored: Mapping[str, Any], output:
                 f"--resume: the {part} is not the one that the run in {output} began with "
                 f"({stored['encoder']['name']})"
             )
-    for name in ("plan", "total_updates"):
-        if now[name] != stored[name]:
+    if now["encoder"]["config"] != stored["encoder"]["config"]:
+        raise UserError(
+            f"--resume: the encoder has the weights, but not the configuration, of the one that "
+            f"the run in {output} began with"
+        )
+    for name in ("plan", "replicas", "total_updates"):
+        if now[name] != stored.get(name, now[name]):
             raise UserError(
                 f"--resume: {name} was {stored[name]} in the run in {output}, now {now[name]}"
             )

@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
 
 from tfglue.files import write_text
+from tfglue.kinds import KINDS
 from tfglue.metrics import compute
 from tfglue.tasks.task import Task
-from tfglue.training.losses import LOSSES
 
 
 @dataclass(frozen=True)
@@ -28,37 +28,25 @@ class Predictions:
     ids: Sequence[str]
     logits: np.ndarray
 
-    @property
+    @cached_property
     def values(self) -> np.ndarray:
-        """Class ids, or scores clipped to the task's range: what metrics compare with labels."""
-        if self.task.kind == "classify":
-            return np.argmax(self.logits, axis=-1)
-        scores = self.logits[:, 0].astype(np.float64)
-        return np.clip(scores, *self.task.score_range) if self.task.score_range else scores
+        """What metrics compare with labels: class ids, or scores clipped to the task's range."""
+        return KINDS.get(self.task.kind).values(self.task, self.logits)
 
     def score(self, labels: np.ndarray) -> dict[str, float]:
         """The task's metrics against `labels` and the mean loss, over all rows at once."""
-        values = compute(self.task.metrics, labels, self.values)
-        losses = np.asarray(LOSSES.get(self.task.kind)(labels, self.logits), np.float64)
-        return values | {"loss": float(losses.mean())}
+        losses = np.asarray(KINDS.get(self.task.kind).losses(labels, self.logits), np.float64)
+        metrics = compute(self.task.metrics, labels, self.values)
+        return metrics | {"loss": float(losses.mean())}
 
     def records(self) -> list[dict[str, Any]]:
         """One dictionary a row: ``id``, ``label``, and ``score`` or ``probability_<label>``s.
 
         The label of a regression row is its score.
         """
-        values = self.values
-        if self.task.kind == "regress":
-            return [
-                {"id": row_id, "label": _nine_digits(value), "score": _nine_digits(value)}
-                for row_id, value in zip(self.ids, values, strict=True)
-            ]
-        columns = [f"probability_{label}" for label in self.task.labels]
-        probabilities = softmax(self.logits.astype(np.float64), axis=-1)
+        answers = KINDS.get(self.task.kind).records(self.task, self.values, self.logits)
         return [
-            {"id": row_id, "label": self.task.labels[value]}
-            | {name: _nine_digits(p) for name, p in zip(columns, row, strict=True)}
-            for row_id, value, row in zip(self.ids, values, probabilities, strict=True)
+            {"id": row_id} | answer for row_id, answer in zip(self.ids, answers, strict=True)
         ]
 
     def to_tsv(self) -> str:
@@ -73,6 +61,3 @@ class Predictions:
         """Writes `to_tsv` to a file."""
         write_text(path, self.to_tsv())
 
-
-def _nine_digits(value: float) -> float:
-    return float(f"{value:.9g}")

@@ -17,7 +17,9 @@ from tfglue.data.sources import FileSource, Source, open_source
 from tfglue.data.subset import nested_order, subset_size
 from tfglue.data.tokenizer import BertTokenizer
 from tfglue.errors import UserError, suggestion
+from tfglue.initial_run import InitialRun, init_line
 from tfglue.models.checkpoints import LoadedEncoder, load_encoder
+from tfglue.models.encoder import BertEncoder
 from tfglue.tasks.files import task_from_files
 from tfglue.tasks.task import Task
 from tfglue.training.freezing import freeze
@@ -47,7 +49,10 @@ class Prepared:
         tokenizer: of the encoder.
         loaded: the encoder with its report.
         encoder_digest: of its weights before training.
+        encoder_config: arguments that make an encoder of this shape, with the dropout rates it came
+            with, whatever the run's own are.
         train_rows: which rows of the source the run trains on, in order; None for all of them.
+        initial: the run that this one begins from, or None.
     """
 
     given: Mapping[str, Any]
@@ -58,7 +63,9 @@ class Prepared:
     tokenizer: BertTokenizer
     loaded: LoadedEncoder
     encoder_digest: str
+    encoder_config: Mapping[str, Any]
     train_rows: np.ndarray | None
+    initial: InitialRun | None
 
     def data_facts(self) -> dict[str, dict[str, Any]]:
         """What ``run.yaml`` records of the data of each split."""
@@ -125,11 +132,16 @@ def prepare(given: Mapping[str, Any], say: Say) -> Prepared:
         UserError: for any mistake in settings, data or encoder.
     """
     task, source = choose_task(given, say)
-    config = resolve(given, task)
+    initial = InitialRun(given["init"]) if given.get("init") else None
+    # A run that begins from another keeps the name of the encoder at the root of the chain.
+    config = resolve({**given, "encoder": initial.encoder_name} if initial else given, task)
     if config.encoder == "tiny" and source.kind == "sample":
         say(_DEMONSTRATION.format(task=task.name))
     say(f"settings: {_settings_line(config)}")
-    loaded = load_encoder(config.encoder, seed=config.seed)
+    if initial:
+        say(init_line(initial, config.init_parts, task))
+    loaded = initial.load_encoder() if initial else load_encoder(config.encoder, config.seed)
+    shape = encoder_config(loaded.encoder)
     limit = loaded.encoder.max_sequence_length
     if config.max_length > limit:
         raise UserError(f"--max_length: {config.encoder} has {limit} positions, not more")
@@ -152,8 +164,15 @@ def prepare(given: Mapping[str, Any], say: Say) -> Prepared:
     for split, split_examples in examples.items():
         say(_split_line(split, split_examples, features[split], config.max_length))
     return Prepared(
-        given, config, task, examples, features, tokenizer, loaded, loaded.digest(), rows
+        given, config, task, examples, features, tokenizer, loaded, loaded.digest(), shape, rows,
+        initial,
     )
+
+
+def encoder_config(encoder: BertEncoder) -> dict[str, Any]:
+    """Arguments that make an encoder of the same shape."""
+    config = encoder.get_config()
+    return {k: v for k, v in config.items() if k not in ("name", "trainable", "dtype")}
 
 
 def _settings_line(config: TrainConfig) -> str:

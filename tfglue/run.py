@@ -11,8 +11,8 @@ from tfglue.data.encode import encode
 from tfglue.data.examples import Examples
 from tfglue.data.tokenizer import BertTokenizer
 from tfglue.errors import UserError
+from tfglue.kinds import KINDS
 from tfglue.models.encoder import BertEncoder
-from tfglue.models.heads import PooledHead
 from tfglue.models.transfer_model import TransferModel
 from tfglue.predictions import Predictions
 from tfglue.run_folder import RunFolder
@@ -55,13 +55,13 @@ class Run:
     def train(
         cls, config: TrainConfig | Mapping[str, Any] | None = None, **settings: Any
     ) -> "Run":
-        """Trains and returns the finished run; see `tfglue.trainer.train`.
+        """Trains and returns the finished run; see `tfglue.experiment.train`.
 
         Example:
             run = Run.train(task="rte", data="glue", encoder="minilm", epochs=3)
         """
-        # The trainer ends by making a Run; only this shorthand looks back at it.
-        from tfglue.trainer import train
+        # Training ends by making a Run; only this shorthand looks back at it.
+        from tfglue.experiment import train
 
         if isinstance(config, TrainConfig):
             # Defaults are left to recipes; only what differs from them was asked for.
@@ -76,16 +76,8 @@ class Run:
         Raises:
             UserError: if the folder is no run, is not finished, or is damaged.
         """
-        name, _, epoch = str(path).rpartition("@")
-        if not (name and epoch.isascii() and epoch.isdigit() and not Path(path).exists()):
-            name, epoch = str(path), ""
-        folder = RunFolder(name)
-        manifest = folder.manifest()
-        if manifest.get("status") != "complete":
-            raise UserError(
-                f"{name}: this run is not finished; go on with "
-                f"python -m tfglue.train --output {name} --resume"
-            )
+        folder, epoch = RunFolder.named(path)
+        manifest = folder.finished_manifest()
         tokenizer = BertTokenizer.from_file(folder.tokenizer / "vocab.txt")
         if tokenizer.digest() != manifest["tokenizer"]["digest"]:
             raise UserError(
@@ -95,9 +87,7 @@ class Run:
         tasks = {name: task_from_dict(task) for name, task in manifest["tasks"].items()}
         encoder = BertEncoder(**manifest["encoder"]["config"])
         model = build_model(tasks, encoder)
-        weights = folder.epoch(int(epoch)) if epoch else folder.path
-        if not weights.is_dir():
-            raise UserError(f"{path}: this run kept no weights of epoch {epoch} (see --save)")
+        weights = folder.weights(epoch)
         folder.load_weights(model, weights)
         run = cls(folder, tasks, tokenizer, model, manifest["config"]["max_length"])
         run.weights_folder = weights
@@ -170,8 +160,5 @@ class Run:
 
 def build_model(tasks: Mapping[str, Task], encoder: BertEncoder) -> TransferModel:
     """An encoder with a fresh head for every task, heads dropping out as the encoder does."""
-    heads = {
-        name: PooledHead(task.num_outputs, encoder.hidden_dim, encoder.dropout, name=f"{name}_head")
-        for name, task in tasks.items()
-    }
+    heads = {name: KINDS.get(task.kind).head(task, encoder) for name, task in tasks.items()}
     return TransferModel(encoder, heads)

@@ -5,19 +5,25 @@ import io
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 import yaml
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 from tfglue.errors import UserError
-from tfglue.files import atomic_file, read_json, read_yaml, write_json, write_text
-from tfglue.models.transfer_model import TransferModel
+from tfglue.files import read_json, read_yaml, write_json, write_tensors, write_text
+
+if TYPE_CHECKING:
+    import keras
+
+    from tfglue.models.transfer_model import TransferModel
 
 FORMAT = "tfglue.run.v1"
+
+BESIDE_RUNS = ("experiment.yaml", "restarts.json", "steps", "seeds")
+"""What chains and restarts keep beside a run: see `tfglue.experiment`."""
 
 
 class RunFolder:
@@ -34,12 +40,27 @@ class RunFolder:
         self.curves = self.path / "curves.png"
         self.card = self.path / "README.md"
 
+    @classmethod
+    def named(cls, name: str | Path) -> tuple["RunFolder", int | None]:
+        """Folder and epoch that ``RUN`` or ``RUN@<epoch>`` names; None for the final weights."""
+        path, _, epoch = str(name).rpartition("@")
+        if path and epoch.isascii() and epoch.isdigit() and not Path(name).exists():
+            return cls(path), int(epoch)
+        return cls(name), None
+
     @property
     def exists(self) -> bool:
-        """Whether something is there already; hidden leftovers of a killed process are nothing."""
+        """Whether something of a run is there already.
+
+        Hidden leftovers of a killed process are nothing, and what an experiment keeps in the
+        folder beside its last run is not the run's.
+        """
         if not self.path.is_dir():
             return self.path.exists()
-        return any(not entry.name.startswith(".") for entry in self.path.iterdir())
+        return any(
+            not entry.name.startswith(".") and entry.name not in BESIDE_RUNS
+            for entry in self.path.iterdir()
+        )
 
     def is_run(self) -> bool:
         """Whether the folder holds a run, finished or not."""
@@ -47,7 +68,8 @@ class RunFolder:
 
     def clear(self) -> None:
         """Deletes what is in the folder, but for hidden files such as its lock."""
-        for entry in self.path.iterdir():
+        # The manifest last: a folder without it is no run, and would not be overwritten again.
+        for entry in sorted(self.path.iterdir(), key=lambda entry: entry.name == "run.yaml"):
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
             elif not entry.name.startswith("."):
@@ -60,7 +82,7 @@ class RunFolder:
                 if entry.is_dir():
                     shutil.rmtree(entry)
                 else:
-                    entry.unlink()
+                    entry.unlink(missing_ok=True)  # Gone with the folder it lay in.
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Writes ``run.yaml``."""
@@ -86,19 +108,51 @@ class RunFolder:
                 raise UserError(f"{path}: '{key}' is missing or not a mapping; restore the file")
         return manifest
 
-    def save_weights(self, model: TransferModel, folder: Path | None = None) -> None:
+    def finished_manifest(self) -> dict[str, Any]:
+        """Reads ``run.yaml`` of a finished run. Raises UserError if it is not finished."""
+        restarts = self.path / "restarts.json"
+        if restarts.is_file() and not self.is_run():
+            runs = ", ".join(path.name for path in sorted((self.path / "seeds").glob("*")))
+            raise UserError(
+                f"{self.path}: a series of restarts; name one of its runs under "
+                f"{self.path / 'seeds'} ({runs}); {restarts} says which is best"
+            )
+        manifest = self.manifest()
+        if manifest.get("status") != "complete":
+            raise UserError(
+                f"{self.path}: this run is not finished; go on with "
+                f"python -m tfglue.train --output {self.path} --resume"
+            )
+        return manifest
+
+    def weights(self, epoch: int | None) -> Path:
+        """Folder of the final weights (None), or of those kept after an epoch.
+
+        Raises:
+            UserError: the run kept no weights of that epoch.
+        """
+        folder = self.path if epoch is None else self.epoch(epoch)
+        if not folder.is_dir():
+            kept = sorted(path.name for path in (self.path / "epochs").glob("*"))
+            raise UserError(
+                f"{self.path}@{epoch}: this run kept no weights of epoch {epoch} "
+                f"(it kept {', '.join(kept) or 'the final ones alone'}; see --save)"
+            )
+        return folder
+
+    def save_weights(self, model: "TransferModel", folder: Path | None = None) -> None:
         """Writes ``encoder.safetensors`` and ``heads/<task>.safetensors``, here or in `folder`."""
         folder = folder or self.path
         _save_tensors(folder / "encoder.safetensors", model.encoder.named_weights())
         for task, head in model.heads.items():
             _save_tensors(folder / "heads" / f"{task}.safetensors", head.named_weights())
 
-    def load_weights(self, model: TransferModel, folder: Path | None = None) -> None:
+    def load_weights(self, model: "TransferModel", folder: Path | None = None) -> None:
         """Reads what `save_weights` wrote. Raises UserError unless exactly the same tensors."""
         folder = folder or self.path
-        _load_tensors(folder / "encoder.safetensors", model.encoder.named_weights())
+        load_tensors(folder / "encoder.safetensors", model.encoder.named_weights())
         for task, head in model.heads.items():
-            _load_tensors(folder / "heads" / f"{task}.safetensors", head.named_weights())
+            load_tensors(folder / "heads" / f"{task}.safetensors", head.named_weights())
 
     def epoch(self, epoch: int) -> Path:
         """Folder of the weights kept after an epoch (0: before training)."""
@@ -122,20 +176,24 @@ class RunFolder:
         write_json(self.path / "metrics.json", {**metrics, "main": dict(main)})
 
     def metrics(self) -> dict[str, Any]:
-        """Reads ``metrics.json``."""
-        return read_json(self.path / "metrics.json")
+        """Reads ``metrics.json``. Raises UserError if it is not what `write_metrics` writes."""
+        path = self.path / "metrics.json"
+        content = read_json(path)
+        if not isinstance(content, dict) or not isinstance(content.get("main"), dict):
+            raise UserError(f"{path}: expected metrics by task, and 'main'; restore the file")
+        return content
 
     def write_timing(self, timing: Mapping[str, Any]) -> None:
         """Writes ``timing.json``: what differs between two runs of the same command."""
         write_json(self.path / "timing.json", timing)
 
 
-def _save_tensors(path: Path, weights: Mapping[str, keras.Variable]) -> None:
-    with atomic_file(path) as temporary:
-        save_file({name: np.asarray(weight) for name, weight in weights.items()}, temporary)
+def _save_tensors(path: Path, weights: Mapping[str, "keras.Variable"]) -> None:
+    write_tensors(path, {name: np.asarray(weight) for name, weight in weights.items()})
 
 
-def _load_tensors(path: Path, weights: Mapping[str, keras.Variable]) -> None:
+def load_tensors(path: Path, weights: Mapping[str, "keras.Variable"]) -> None:
+    """Fills weights from a safetensors file. Raises UserError unless it holds exactly these."""
     try:
         tensors = load_file(path)
     except FileNotFoundError:

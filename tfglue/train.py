@@ -31,7 +31,7 @@ def _train(argv: Sequence[str] | None) -> None:
     if "task" in settings and "train_file" not in settings:
         tasks.expand(settings["task"])  # An unknown name is answered before TensorFlow is loaded.
     quiet_tensorflow()
-    from tfglue.trainer import train
+    from tfglue.experiment import train
 
     train(settings)
 

@@ -2,51 +2,58 @@
 
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import metadata
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tfglue import tasks
 from tfglue.budget import budget_lines, check_disk
-from tfglue.config import TrainConfig, evaluation_interval, saved_epochs
+from tfglue.config import evaluation_interval, saved_epochs
 from tfglue.data.batches import BatchPlan
 from tfglue.errors import UserError
+from tfglue.evaluation import Evaluation
 from tfglue.files import atomic_folder, write_text
-from tfglue.flags import checked
-from tfglue.manifest import build_manifest
+from tfglue.kinds import KINDS
+from tfglue.manifest import build_manifest, find_equal_run
 from tfglue.model_card import model_card
 from tfglue.models.initialization import initialize_weights
 from tfglue.models.transfer_model import TransferModel
 from tfglue.output import check_same_inputs, claim_output, free_output, locked, resumed_settings
-from tfglue.predictions import Predictions
 from tfglue.preparation import Prepared, Say, prepare
 from tfglue.results import write_results
 from tfglue.run import Run, build_model
 from tfglue.run_folder import RunFolder
 from tfglue.training.checkpoint import CheckpointFolder
-from tfglue.training.loop import Interrupted, LoopSettings, Metrics, TrainingLoop
+from tfglue.training.devices import describe, needs_fixed_shapes, open_strategy, worker_index
+from tfglue.training.loop import Interrupted, LoopSettings, TrainingLoop
 from tfglue.training.optimizer import build_optimizer
 from tfglue.training.prediction import Predictor
+from tfglue.training.replicas import padding_for
 from tfglue.training.schedule import build_schedule
 from tfglue.training.step import TrainStep
 from tfglue.training.task_batches import TaskBatches
 
 
-def train(
+def train_run(
     given: Mapping[str, Any],
     *,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     say: Say = print,
+    equal_runs: Sequence[Path] = (),
 ) -> Run:
-    """Trains one task and writes its run folder.
+    """Trains one run and writes its folder.
 
     Args:
-        given: settings by the names of `TrainConfig`; what is not given is filled from recipes.
+        given: checked settings by the names of `TrainConfig`; what is not given is filled from
+            recipes.
         callbacks: Keras callbacks beside the ones we add.
         say: takes each line of what is going on.
+        equal_runs: folders, one of which may hold the very run already; it is then taken.
 
     Returns:
         The finished run, holding the weights it saved.
@@ -55,21 +62,34 @@ def train(
         UserError: for any mistake in settings, data or encoder; nothing is overwritten.
         Interrupted: after SIGINT or SIGTERM; the message says how to go on.
     """
-    given = checked(given, TrainConfig, where="settings")
-    given = {name: value for name, value in given.items() if value is not None}
-    if declared := tasks.find(given.get("task", "")):
-        given["task"] = declared.name
     folder, stored = claim_output(given)
     if stored is not None:
         given = resumed_settings(given, stored)
         if stored.get("status") == "complete":
+            if given.get("strategy") != "multi_worker" or worker_index() == 0:
+                with locked(folder):
+                    # It may have been killed after its last file was written.
+                    folder.remove_leftovers()
+                    CheckpointFolder(folder.checkpoint).remove()
             say(f"{folder.path}: complete already")
             return Run.open(folder.path)
-    return Training(prepare(given, say), folder, stored, callbacks, say).run()
+    strategy = open_strategy(given.get("strategy", "none"))
+    if given.get("strategy", "none") != "none":
+        say(f"devices: {describe(strategy)}")
+    with strategy.scope():
+        prepared = prepare(given, say)
+        equal = find_equal_run(prepared, equal_runs)
+        if equal is not None:
+            say(f"trained already: {equal}")
+            return Run.open(equal)
+        return Training(prepared, folder, stored, callbacks, say).run()
 
 
 class Training:
     """One run in the making: model, optimizer and loop around what was prepared.
+
+    Made in the scope of the strategy that it trains under. Of several workers the first writes the
+    run; the others do the same into a folder of their own, which is thrown away.
 
     Args:
         prepared: settings, data and encoder.
@@ -101,13 +121,18 @@ class Training:
         )
         self.total_updates = self._total_updates()
         self.saved_epochs = self._saved_epochs()
-        self.folder = folder or free_output(self.task.name)
-        self.predictor = Predictor(self.model, self.config.eval_batch_size)
-        output = str(self.folder.path)
+        self.folder = self.output = folder or free_output(self.task.name)
+        self.first_worker = self.config.strategy != "multi_worker" or worker_index() == 0
+        self.evaluation = Evaluation(
+            self.task, prepared.examples, prepared.features,
+            Predictor(self.model, self.config.eval_batch_size),
+        )
+        output = str(self.output.path)
         self.manifest = build_manifest(prepared, self.model, self.total_updates, output)
         if stored is not None:
             check_same_inputs(self.manifest, stored, output)
             self.manifest = dict(stored)
+        self.checkpoints = CheckpointFolder(self.output.checkpoint, writable=self.first_worker)
 
     def _build_model(self) -> TransferModel:
         config, encoder = self.config, self.prepared.loaded.encoder
@@ -115,6 +140,8 @@ class Training:
         for name, head in model.heads.items():
             weights = {f"{name}.{key}": weight for key, weight in head.named_weights().items()}
             initialize_weights(weights, encoder.initializer_range, config.seed)
+        if self.prepared.initial and config.init_parts == "all":
+            self.prepared.initial.load_head(self.task, model.heads[self.task.name])
         return model
 
     def _total_updates(self) -> int:
@@ -131,43 +158,51 @@ class Training:
 
     def run(self) -> Run:
         """Trains from the latest checkpoint or the start, and finishes the folder."""
-        started = time.monotonic()
         counts = self.manifest["parameters"]
         for line in budget_lines(counts, self.plan, self.total_updates, self.config):
             self.say(line)
-        self.say(check_disk(counts, self.folder.path, self._kept_epochs()))
-        with locked(self.folder):
-            if self.config.overwrite:
-                self.folder.clear()
-            self.folder.write_manifest(self.manifest)
-            try:
-                return self._run_locked(started)
-            except Interrupted:
-                raise
-            except KeyboardInterrupt:
-                raise Interrupted(self._how_to_go_on("stopped")) from None
+        self.say(check_disk(counts, self.output.path, self._kept_epochs()))
+        with self._own_folder(), locked(self.folder), self._ways_to_go_on():
+            self._begin_folder()
+            loop = self.build_loop()
+            if self.config.resume and loop.restore():
+                self.say(f"resuming after update {loop.state.update} of {self.total_updates}")
+            elif self.config.resume:
+                self.say("nothing was saved yet; starting from the beginning")
+            loop.run()
+            return self._finish(loop)
 
-    def _run_locked(self, started: float) -> Run:
+    @contextmanager
+    def _own_folder(self) -> Iterator[None]:
+        """Lets all workers but the first write into a folder that is deleted at the end."""
+        if self.first_worker:
+            yield
+            return
+        with TemporaryDirectory(prefix="tfglue-worker-") as own:
+            self.folder = RunFolder(own)
+            yield
+
+    @contextmanager
+    def _ways_to_go_on(self) -> Iterator[None]:
+        """Adds the command that resumes to whatever ends training before its time."""
+        output = shlex.quote(str(self.output.path))
+        go_on = f"go on with python -m tfglue.train --output {output} --resume"
+        try:
+            yield
+        except KeyboardInterrupt as interrupt:
+            raise Interrupted(f"{str(interrupt) or 'stopped'}; {go_on}") from None
+        except (tf.errors.UnavailableError, tf.errors.AbortedError):
+            raise UserError(f"another worker is gone; {go_on}") from None
+
+    def _begin_folder(self) -> None:
+        if self.config.overwrite:
+            self.folder.clear()
+        self.folder.write_manifest(self.manifest)
         self.folder.remove_leftovers()
         if self.prepared.train_rows is not None:
             rows = "".join(f"{row}\n" for row in self.prepared.train_rows)
             write_text(self.folder.path / "train_rows.txt", rows)
         self.prepared.tokenizer.save(self.folder.tokenizer)
-        loop = self.build_loop()
-        if loop.restore():
-            self.say(f"resuming after update {loop.update} of {self.total_updates}")
-        elif self.config.resume:
-            self.say("nothing was saved yet; starting from the beginning")
-        try:
-            loop.run()
-        except Interrupted:
-            done = f"saved after update {loop.update} of {self.total_updates}"
-            raise Interrupted(self._how_to_go_on(done)) from None
-        return self._finish(loop, time.monotonic() - started)
-
-    def _how_to_go_on(self, done: str) -> str:
-        output = shlex.quote(str(self.folder.path))
-        return f"{done}; go on with python -m tfglue.train --output {output} --resume"
 
     def _kept_epochs(self) -> int:
         if self.saved_epochs is None:
@@ -177,7 +212,7 @@ class Training:
     def build_loop(self) -> TrainingLoop:
         config, per_epoch = self.config, self.plan.updates_per_epoch
         schedule = build_schedule(
-            config.schedule, config.learning_rate, config.warmup, self.total_updates
+            config.schedule, config.learning_rate, config.warmup, self.total_updates, per_epoch
         )
         optimizer = build_optimizer(
             config.optimizer,
@@ -189,14 +224,19 @@ class Training:
         step = TrainStep(
             self.model,
             optimizer,
-            {self.task.name: self.task.kind},
+            {self.task.name: KINDS.get(self.task.kind)},
             clip_norm=config.clip_norm,
             precision=config.precision,
+        )
+        strategy = tf.distribute.get_strategy()
+        padding = padding_for(
+            strategy.num_replicas_in_sync, config.batch_size, config.max_length,
+            needs_fixed_shapes(strategy),
         )
         return TrainingLoop(
             self.model,
             step,
-            {self.task.name: TaskBatches(self.prepared.features["train"], self.plan)},
+            {self.task.name: TaskBatches(self.prepared.features["train"], self.plan, padding)},
             schedule,
             LoopSettings(
                 seed=config.seed,
@@ -205,27 +245,14 @@ class Training:
                 evaluate_every=evaluation_interval(config.evaluate_every, per_epoch),
                 patience=config.patience,
                 save_epochs=self.saved_epochs,
+                checkpoint_seconds=config.checkpoint_seconds,
             ),
-            evaluate=self._evaluate if self._dev_splits() else None,
-            checkpoints=CheckpointFolder(self.folder.checkpoint),
+            evaluate=self.evaluation if self.evaluation else None,
+            checkpoints=self.checkpoints,
             save_epoch=self._save_epoch,
             save_history=self.folder.write_history,
             callbacks=[*self.callbacks, *self._tensorboard()],
         )
-
-    def _dev_splits(self) -> list[str]:
-        return [split for split in self.prepared.examples if split.startswith("dev")]
-
-    def _answer(self, split: str) -> Predictions:
-        logits = self.predictor.logits(self.task.name, self.prepared.features[split])
-        return Predictions(self.task, self.prepared.examples[split].ids, logits)
-
-    def _evaluate(self) -> tuple[Metrics, float]:
-        splits = {
-            split: self._answer(split).score(self.prepared.examples[split].labels)
-            for split in self._dev_splits()
-        }
-        return {self.task.name: splits}, splits["dev"][self.task.main_metric]
 
     def _save_epoch(self, epoch: int) -> None:
         with atomic_folder(self.folder.epoch(epoch)) as temporary:
@@ -239,40 +266,42 @@ class Training:
         logs = str(self.folder.path / "tensorboard")
         return [keras.callbacks.TensorBoard(logs, write_graph=False)]
 
-    def _finish(self, loop: TrainingLoop, seconds: float) -> Run:
+    def _finish(self, loop: TrainingLoop) -> Run:
         """Puts the chosen weights in place and writes metrics, predictions, plot and card."""
-        best = loop.selection.best_update
-        kept_best = self.config.save != "last" and bool(loop.best_weights)
-        if kept_best:
-            for name, weight in loop.weights.items():
-                weight.assign(loop.best_weights[name])
+        state = loop.state
+        best = state.selection.best_update
+        kept = f"last, after update {state.update}"
+        if self.config.save != "last" and state.best_weights:
+            kept = f"best evaluation, after update {best}"
+            for name, weight in state.weights.items():
+                weight.assign(state.best_weights[name])
         self.folder.save_weights(self.model)
-        examples = self.prepared.examples
-        answers = {s: (self._answer(s), examples[s].labels) for s in self._dev_splits()}
-        metrics = write_results(self.folder, self.task, answers, loop.history, best)
+        answers = self.evaluation.answers()
+        metrics = write_results(self.folder, self.task, answers, state.history, best)
         self.folder.write_timing(
             {
-                "seconds": seconds,
+                "seconds": state.seconds,
                 "examples_per_second": loop.rate,
                 "finished": time.strftime("%FT%T%z"),
             }
         )
-        kept = (
-            f"best evaluation, after update {best}" if kept_best
-            else f"last, after update {loop.update}"
-        )
         self.manifest |= {
             "status": "complete",
-            "result": {"updates": loop.update, "best_update": best, "kept": kept},
+            "result": {
+                "updates": state.update,
+                "best_update": best,
+                "kept": kept,
+                "floor": self.evaluation.floor(),
+            },
         }
-        write_text(self.folder.card, model_card(self.manifest, metrics, str(self.folder.path)))
+        write_text(self.folder.card, model_card(self.manifest, metrics, str(self.output.path)))
         self.folder.write_manifest(self.manifest)
-        loop.checkpoints.remove()
+        self.checkpoints.remove()
         for split, values in metrics[self.task.name].items():
             shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
             self.say(f"{self.task.name} {split}: {shown}")
-        self.say(f"kept: {kept}; run folder: {self.folder.path}")
+        self.say(f"kept: {kept}; run folder: {self.output.path}")
         return Run(
-            self.folder, {self.task.name: self.task}, self.prepared.tokenizer, self.model,
+            self.output, {self.task.name: self.task}, self.prepared.tokenizer, self.model,
             self.config.max_length,
         )

@@ -199,10 +199,15 @@ def test_evaluate_repeats_the_metrics_of_training(sst_run, capsys):
 
 
 def test_a_finished_run_is_not_trained_again(sst_run, capsys):
-    before = run_folder_bytes(sst_run.folder.path)
-    assert train.main(["--output", str(sst_run.folder.path), "--resume"]) == 0
+    folder = sst_run.folder.path
+    before = run_folder_bytes(folder)
+    # A kill right after the last file leaves these.
+    (folder / "checkpoint" / "update-00000008").mkdir(parents=True)
+    (folder / ".run.yaml.1.tmp").mkdir()
+    assert train.main(["--output", str(folder), "--resume"]) == 0
     assert "complete already" in capsys.readouterr().out
-    assert run_folder_bytes(sst_run.folder.path) == before
+    assert run_folder_bytes(folder) == before
+    assert not (folder / "checkpoint").exists() and not (folder / ".run.yaml.1.tmp").exists()
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tfglue.data.batches import BatchPlan, batch_dataset, batches_by_length
+from tfglue.data.batches import BatchPlan, Padding, batches_by_length, padded_batch
 from tfglue.data.features import Features
 
 LENGTHS = np.random.default_rng(0).integers(3, 60, 1003)
@@ -65,8 +65,8 @@ def test_grouping_by_length_saves_most_of_the_padding():
 def test_batches_hold_the_rows_padded_with_masks_and_segments_as_in_numpy():
     labels = np.arange(1003, dtype=np.int32)
     made = features(labels)
-    batches = [np.array([5, 900, 3]), np.array([17])]
-    for rows, batch in zip(batches, batch_dataset(made, batches), strict=True):
+    for rows in (np.array([5, 900, 3]), np.array([17]), np.array([1002])):
+        batch = padded_batch(made, rows)
         width = LENGTHS[rows].max()
         tokens, segments, mask = np.zeros((3, len(rows), width), np.int32)
         for position, row in enumerate(rows):
@@ -81,8 +81,21 @@ def test_batches_hold_the_rows_padded_with_masks_and_segments_as_in_numpy():
 
 
 def test_unlabelled_rows_give_batches_without_labels():
-    (batch,) = batch_dataset(features(), [np.array([1, 2])])
-    assert "labels" not in batch
+    assert set(padded_batch(features(), np.array([1, 2]))) == {
+        "token_ids", "segment_ids", "padding_mask",
+    }
+
+
+def test_rows_and_width_are_rounded_up_and_what_is_added_is_masked():
+    made, rows = features(np.arange(1003, dtype=np.int32)), np.array([5, 900, 3])
+    exact, wide = padded_batch(made, rows), padded_batch(made, rows, Padding(4, (16, 64)))
+    assert wide["token_ids"].shape == (4, 64)
+    assert list(exact["row_mask"]) == [1, 1, 1] and list(wide["row_mask"]) == [1, 1, 1, 0]
+    width = exact["token_ids"].shape[1]
+    for name in ("token_ids", "segment_ids", "padding_mask"):
+        assert np.array_equal(wide[name][:3, :width], exact[name])
+        assert not np.any(wide[name][:, width:])
+    assert np.all(np.sum(wide["padding_mask"], axis=1) > 0)
 
 
 def test_inference_batches_hold_every_row_once_longest_first():

@@ -285,6 +285,7 @@ def test_settings_reach_the_encoder_and_absent_ones_are_berts(folder):
         ({"hidden_act": "gelo"}, ["hidden_act", "did you mean 'gelu'"]),
         ({"model_type": "roberta"}, ["model_type is 'roberta'"]),
         ({"position_embedding_type": "relative_key"}, ["position_embedding_type"]),
+        ({"use_adapter": True}, ["use_adapter"]),
     ],
 )
 def test_a_configuration_that_makes_no_sense_is_an_error(folder, changes, words):

@@ -241,7 +241,7 @@ def test_mixed_bfloat16_keeps_variables_in_float32_and_has_no_nan():
     outputs = encoder(batch)
     assert {variable.dtype for variable in encoder.variables} == {"float32"}
     for ours, theirs in zip(outputs["hidden_states"], reference["hidden_states"], strict=True):
-        assert ours.dtype == tf.bfloat16
+        assert ours.dtype == tf.float32
         np.testing.assert_allclose(tf.cast(ours, tf.float32), theirs, atol=0.06)
     assert outputs["pooled_output"].dtype == tf.bfloat16
     masked = encoder(batch | {"padding_mask": np.zeros_like(batch["padding_mask"])})
@@ -259,3 +259,13 @@ def test_saved_and_loaded_it_is_the_same(tmp_path, dtype):
             tf.cast(loaded(batch, dropout_seed=seed)["pooled_output"], tf.float32),
             tf.cast(encoder(batch, dropout_seed=seed)["pooled_output"], tf.float32),
         )
+
+
+def test_the_pooled_output_alone_is_the_same_without_hidden_states():
+    encoder = make_encoder()
+    alone = encoder(small_batch(), pooled_only=True)
+    assert set(alone) == {"pooled_output"}
+    whole = encoder(small_batch())
+    np.testing.assert_allclose(alone["pooled_output"], whole["pooled_output"], rtol=0, atol=1e-6)
+    dropped = encoder(small_batch(), SEED, pooled_only=True)
+    assert np.any(dropped["pooled_output"] != alone["pooled_output"])

@@ -127,7 +127,7 @@ def test_the_tokenizer_of_transformers_gives_the_same_ids(loaded, tmp_path, lowe
 def test_logits_of_a_classifier_equal_those_of_transformers(loaded, tmp_path, name):
     transformers = pytest.importorskip("transformers")
     task = tasks.get(name)
-    head = PooledHead(task.num_outputs, 32, dropout=0.25)
+    head = PooledHead(len(task.labels) or 1, 32, dropout=0.25)
     generator = np.random.default_rng(1)
     for variable in head.named_weights().values():
         variable.assign(generator.normal(size=variable.shape))

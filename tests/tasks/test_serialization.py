@@ -24,7 +24,6 @@ def test_every_task_survives_json(name):
         ({"label": ["a"]}, "unknown key 'label'; did you mean 'labels'"),
         ({"name": None}, "'name' is missing"),
         ({"kind": 3}, "'kind' must be text"),
-        ({"kind": "sort"}, "kind 'sort' is none of"),
         ({"labels": "ab"}, "'labels' must be a list of texts"),
         ({"labels": [0, 1]}, "'labels' must be a list of texts"),
         ({"score_range": [5, 0]}, "'score_range' must be"),

@@ -3,6 +3,7 @@
 import numpy as np
 
 from tfglue.data.features import Features
+from tfglue.kinds import KINDS
 from tfglue.models.encoder import BertEncoder
 from tfglue.models.heads import PooledHead
 from tfglue.models.initialization import initialize_weights
@@ -11,7 +12,7 @@ from tfglue.training.optimizer import build_optimizer
 from tfglue.training.schedule import WarmupSchedule
 from tfglue.training.step import TrainStep
 
-KINDS = {"nli": "classify", "sim": "regress"}
+TASK_KINDS = {"nli": KINDS.get("classify"), "sim": KINDS.get("regress")}
 
 
 def small_model(dropout: float = 0.0, seed: int = 0, num_layers: int = 2) -> TransferModel:
@@ -43,15 +44,22 @@ def small_features(kind: str = "classify", rows: int = 37, seed: int = 0) -> Fea
     )
 
 
-def small_step(model: TransferModel, optimizer="sgd", clip_norm=1.0, precision="float32", **more):
+def small_step(
+    model: TransferModel,
+    optimizer="sgd",
+    clip_norm=1.0,
+    precision="float32",
+    learning_rate=None,
+    **more,
+):
     """A step with a constant rate on all trained weights of `model`."""
     options = {"weight_decay": 0.0, "epsilon": 1e-6} | more
     # Adam divides by the gradient's size, which turns rounding of tiny gradients into updates.
-    rate = 0.05 if optimizer == "sgd" else 1e-3
+    rate = learning_rate or (0.05 if optimizer == "sgd" else 1e-3)
     built = build_optimizer(
         optimizer, WarmupSchedule(rate, 0, 100, decay=False), model.trained_weights(), **options
     )
-    return TrainStep(model, built, KINDS, clip_norm=clip_norm, precision=precision)
+    return TrainStep(model, built, TASK_KINDS, clip_norm=clip_norm, precision=precision)
 
 
 def values(model: TransferModel) -> dict[str, np.ndarray]:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.training.small_model import small_features, small_model, small_step, values
-from tfglue.data.batches import batch_dataset
+from tfglue.data.batches import padded_batch
 from tfglue.errors import UserError
 from tfglue.training.freezing import freeze
 from tfglue.training.seeds import dropout_seed
@@ -21,9 +21,9 @@ def trained(setting, dropout=0.0):
     freeze(model.encoder, setting)
     before = values(model)
     step = small_step(model, "adamw")
-    (batch,) = batch_dataset(small_features(), [np.arange(16)])
+    batch = padded_batch(small_features(), np.arange(16))
     for update in range(2):
-        step("nli", [batch], [dropout_seed(0, update, 0)])
+        step("nli", [batch], 16, [dropout_seed(0, update, 0)])
     return model, step, before, batch
 
 

@@ -40,7 +40,7 @@ def make_loop(folder, *, patience=None, precision="float32", accumulate=1, callb
     def evaluate():
         # The score comes from a list, so that a test knows which evaluation is best.
         score = SCORES[len(loop.history_scores()) % len(SCORES)]
-        evaluations.append(loop.update)
+        evaluations.append(loop.state.update)
         return {"nli": {"dev": {"accuracy": score, "loss": 1.0}}}, score
 
     options = dict(seed=3, total_updates=25, updates_per_epoch=plan.updates_per_epoch,
@@ -65,7 +65,7 @@ class Loop(TrainingLoop):
     """Knows how many evaluations its history holds, resumed ones included."""
 
     def history_scores(self):
-        return [row for row in self.history if "nli.dev.accuracy" in row]
+        return [row for row in self.state.history if "nli.dev.accuracy" in row]
 
 
 @pytest.mark.parametrize(("precision", "accumulate"), [("float32", 1), ("mixed_bfloat16", 3)])
@@ -79,16 +79,16 @@ def test_a_resumed_run_ends_with_the_same_bytes(tmp_path, precision, accumulate)
         assert stopped.restore() == (done > 0)
         with pytest.raises(Interrupted):
             stopped.run()
-        assert stopped.update == stop
+        assert stopped.state.update == stop
     resumed = make_loop(tmp_path / "stopped", **options)
     assert resumed.restore()
     resumed.run()
-    assert resumed.history == whole.history
-    assert resumed.selection == whole.selection
+    assert resumed.state.history == whole.state.history
+    assert resumed.state.selection == whole.state.selection
     for name, value in values(whole.model).items():
         assert np.array_equal(value, values(resumed.model)[name]), name
-    for name, value in whole.best_weights.items():
-        assert np.array_equal(value, resumed.best_weights[name]), name
+    for name, value in whole.state.best_weights.items():
+        assert np.array_equal(value, resumed.state.best_weights[name]), name
 
 
 def test_best_weights_are_those_of_the_best_evaluation(tmp_path):
@@ -96,25 +96,25 @@ def test_best_weights_are_those_of_the_best_evaluation(tmp_path):
     loop.run()
     short = make_loop(tmp_path / "short", total_updates=10)
     short.run()
-    assert loop.selection.best_update == 10
+    assert loop.state.selection.best_update == 10
     for name, value in values(short.model).items():
-        if name in loop.best_weights:
-            assert np.array_equal(loop.best_weights[name], value)
+        if name in loop.state.best_weights:
+            assert np.array_equal(loop.state.best_weights[name], value)
 
 
 def test_patience_stops_early(tmp_path):
     loop = make_loop(tmp_path, patience=2)
     loop.run()
-    assert loop.update == 20
-    assert loop.selection.best_update == 10
+    assert loop.state.update == 20
+    assert loop.state.selection.best_update == 10
 
 
 def test_history_has_losses_between_evaluations_and_epochs_are_saved(tmp_path):
     loop = make_loop(tmp_path, save_epochs=None)
     loop.run()
-    assert [row["update"] for row in loop.history] == list(range(1, 26))
+    assert [row["update"] for row in loop.state.history] == list(range(1, 26))
     assert [row["update"] for row in loop.history_scores()] == [5, 10, 15, 20, 25]
-    assert all(np.isfinite(row["train_loss"]) for row in loop.history)
+    assert all(np.isfinite(row["train_loss"]) for row in loop.state.history)
     assert loop.saved == [0, 1, 2, 3]
     assert loop.written == [5, 10, 15, 20, 25]
 
@@ -131,18 +131,32 @@ def test_callbacks_hear_of_epochs_with_metrics(tmp_path):
     assert "nli.dev.accuracy" in heard[0][1]
 
 
+def test_checkpoints_come_as_often_as_asked_and_count_the_seconds(tmp_path, monkeypatch):
+    loop = make_loop(tmp_path, total_updates=4, checkpoint_seconds=1e-9)
+    seen, save = [], loop.checkpoints.save
+    monkeypatch.setattr(
+        loop.checkpoints, "save", lambda update, *rest: (seen.append(update), save(update, *rest))
+    )
+    loop.run()
+    assert seen == [1, 2, 3, 4, 4]
+    resumed = make_loop(tmp_path)
+    before = resumed.state.seconds
+    assert resumed.restore()
+    assert resumed.state.seconds > before + 0.1  # Compiling alone takes longer than that.
+
+
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     loop = make_loop(tmp_path, total_updates=2)
     loop.run()
     loop.save()
     other = make_loop(tmp_path)
-    other.weights.pop("encoder.pooler.bias")
+    other.state.weights.pop("encoder.pooler.bias")
     with pytest.raises(UserError, match="do not fit this run"):
         other.restore()
 
 
 def test_a_loss_that_is_not_finite_is_said(tmp_path):
     loop = make_loop(tmp_path)
-    loop.weights["heads.nli.dense.bias"].assign([np.nan] * 3)
+    loop.state.weights["heads.nli.dense.bias"].assign([np.nan] * 3)
     with pytest.raises(UserError, match="lower --learning_rate"):
         loop.run()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.training.small_model import small_features, small_model
-from tfglue.data.batches import batch_dataset
+from tfglue.data.batches import padded_batch
 from tfglue.predictions import Predictions
 from tfglue.tasks.task import Task
 from tfglue.training.prediction import Predictor
@@ -12,8 +12,8 @@ from tfglue.training.prediction import Predictor
 def test_logits_come_in_the_order_of_the_rows_whatever_the_batch(batch_size):
     model, features = small_model(dropout=0.5), small_features()
     expected = [
-        model({n: v for n, v in batch.items() if n != "labels"}, task="nli")[0]
-        for batch in batch_dataset(features, [np.array([row]) for row in range(len(features))])
+        model({n: v for n, v in batch.items() if n not in ("labels", "row_mask")}, task="nli")[0]
+        for batch in (padded_batch(features, np.array([row])) for row in range(len(features)))
     ]
     found = Predictor(model, batch_size).logits("nli", features)
     assert np.allclose(found, expected, atol=1e-5)

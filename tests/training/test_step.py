@@ -5,14 +5,24 @@ import pytest
 import tensorflow as tf
 
 from tests.training.small_model import small_features, small_model, small_step, values
-from tfglue.data.batches import batch_dataset
+from tfglue.data.batches import Padding, padded_batch
 from tfglue.training.seeds import dropout_seed
 
 SEED = dropout_seed(0, 0, 0)
 
 
 def batches_of(features, *groups):
-    return list(batch_dataset(features, [np.array(list(group)) for group in groups]))
+    return [padded_batch(features, np.array(list(group))) for group in groups]
+
+
+def inputs_of(batch):
+    return {name: batch[name] for name in ("token_ids", "segment_ids", "padding_mask")}
+
+
+def update(step, task, batches, seed=SEED):
+    """Does an update; returns the summed loss and the number of examples."""
+    examples = sum(len(batch["labels"]) for batch in batches)
+    return float(step(task, batches, examples, [seed] * len(batches))), examples
 
 
 def difference(left, right):
@@ -27,12 +37,9 @@ def test_accumulation_over_uneven_passes_equals_one_pass(optimizer, clip_norm):
     one = small_step(whole, optimizer, clip_norm)
     many = small_step(parts, optimizer, clip_norm)
     for _ in range(3):
-        loss, count = one("nli", batches_of(features, range(17)), [SEED])
-        part_loss, part_count = many(
-            "nli", batches_of(features, range(8), range(8, 16), [16]), [SEED] * 3
-        )
-        assert count == part_count == 17
-        assert float(loss) == pytest.approx(float(part_loss), rel=1e-5)
+        loss, _ = update(one, "nli", batches_of(features, range(17)))
+        parts_loss, _ = update(many, "nli", batches_of(features, range(8), range(8, 16), [16]))
+        assert loss == pytest.approx(parts_loss, rel=1e-5)
     assert difference(values(whole), values(parts)) < 1e-5
 
 
@@ -42,14 +49,13 @@ def test_the_update_is_the_gradient_of_the_mean_loss():
     before = values(model)
     weights = {name: weight.value for name, weight in model.trained_weights("nli").items()}
     with tf.GradientTape() as tape:
-        inputs = {name: value for name, value in batch.items() if name != "labels"}
-        logits = model(inputs, task="nli")
+        logits = model(inputs_of(batch), task="nli")
         loss = tf.reduce_mean(
             tf.nn.sparse_softmax_cross_entropy_with_logits(batch["labels"], logits)
         )
     gradients = dict(zip(weights, tape.gradient(loss, list(weights.values())), strict=True))
-    summed, count = small_step(model, clip_norm=0)("nli", [batch], [SEED])
-    assert float(summed) / count == pytest.approx(float(loss), rel=1e-5)
+    summed, examples = update(small_step(model, clip_norm=0), "nli", [batch])
+    assert summed / examples == pytest.approx(float(loss), rel=1e-5)
     after = values(model)
     for name, gradient in gradients.items():
         expected = before[name] - 0.05 * tf.convert_to_tensor(gradient).numpy()
@@ -60,10 +66,10 @@ def test_weights_of_other_tasks_do_not_move_even_with_momentum_and_decay():
     model = small_model()
     step = small_step(model, "adamw", weight_decay=0.1)
     nli, sim = small_features(), small_features("regress")
-    step("sim", batches_of(sim, range(8)), [SEED])
+    update(step, "sim", batches_of(sim, range(8)))
     before = values(model)
     for _ in range(3):
-        step("nli", batches_of(nli, range(8)), [SEED])
+        update(step, "nli", batches_of(nli, range(8)))
     after = values(model)
     moved = {name for name in before if not np.array_equal(before[name], after[name])}
     assert not any(name.startswith("heads.sim") for name in moved)
@@ -76,7 +82,7 @@ def test_dropout_depends_on_the_seed_alone():
     results = []
     for seed in (dropout_seed(0, 5, 0), dropout_seed(0, 5, 0), dropout_seed(0, 6, 0)):
         model = small_model(dropout=0.2)
-        small_step(model)("nli", batches_of(features, range(16)), [seed])
+        update(small_step(model), "nli", batches_of(features, range(16)), seed)
         results.append(values(model))
     assert difference(results[0], results[1]) == 0
     assert difference(results[0], results[2]) > 1e-4
@@ -87,10 +93,24 @@ def test_bfloat16_training_follows_float32_closely_and_keeps_float32_variables()
     exact, half = small_model(), small_model()
     steps = small_step(exact), small_step(half, precision="mixed_bfloat16")
     for _ in range(5):
-        losses = [float(s("nli", batches_of(features, range(16)), [SEED])[0]) for s in steps]
+        losses = [update(s, "nli", batches_of(features, range(16)))[0] for s in steps]
     assert losses[0] == pytest.approx(losses[1], rel=0.02)
     assert 0 < difference(values(exact), values(half)) < 0.02
     assert all(value.dtype == np.float32 for value in values(half).values())
-    inputs = {n: v for n, v in batches_of(features, range(4))[0].items() if n != "labels"}
+    inputs = inputs_of(batches_of(features, range(4))[0])
     assert half(inputs, task="nli").dtype == "float32"
     assert half.encoder(inputs)["pooled_output"].dtype == "float32"
+
+
+def test_rows_that_only_pad_a_batch_change_nothing():
+    features, rows = small_features(), np.arange(5)
+    exact, padded = small_model(), small_model()
+    batch = padded_batch(features, rows)
+    wide = padded_batch(features, rows, Padding(row_multiple=8, lengths=(16, 24)))
+    assert wide["token_ids"].shape == (8, 24) and batch["token_ids"].shape[0] == 5
+    losses = [
+        float(small_step(model)("nli", [made], 5, [SEED]))
+        for model, made in ((exact, batch), (padded, wide))
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    assert difference(values(exact), values(padded)) < 1e-6

@@ -1,11 +1,12 @@
-"""The batch plan, and tf.data pipelines that follow it.
+"""The batch plan, and the padded batches that follow it.
 
-Which rows make which batch is a pure function of (seed, epoch, task), computed in NumPy; tf.data
-only gathers and pads them. So a run resumed at update n sees the batches it would have seen.
+Which rows make which batch is a pure function of (seed, epoch, task), so a run resumed at update n
+sees the batches it would have seen. NumPy gathers and pads a batch in a tenth of a millisecond;
+tf.data takes longer to hand one over, and keeps a copy of the features for every epoch.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,48 +67,60 @@ def batches_by_length(features: Features, batch_size: int) -> list[np.ndarray]:
     return _cut(np.argsort(-features.lengths, kind="stable"), batch_size)
 
 
-def batch_dataset(features: Features, batches: Sequence[np.ndarray]) -> tf.data.Dataset:
-    """Padded batches in the order of `batches`.
+@dataclass(frozen=True)
+class Padding:
+    """How far a batch is padded beyond its longest row.
 
-    Each element holds ``token_ids``, ``segment_ids``, ``padding_mask`` (int32, (batch, time), time
-    being the longest row's) and, for labelled features, ``labels`` (batch,).
+    Args:
+        row_multiple: rows are rounded up to a multiple of this, by copies of the first row that
+            count for nothing, so that replicas get equally many.
+        lengths: widths that a batch may have, for devices that compile a program for each; empty
+            for the width of the longest row.
     """
-    token_ids = tf.RaggedTensor.from_row_splits(
-        features.token_ids, features.row_splits, validate=False
-    )
-    first_lengths = tf.constant(features.first_lengths)
-    labels = None if features.labels is None else tf.constant(features.labels)
 
-    def gather(rows):
-        ragged = tf.gather(token_ids, rows)
-        padded = ragged.to_tensor(0)
-        positions = tf.range(tf.shape(padded)[1])[None, :]
-        mask = positions < tf.cast(ragged.row_lengths(), tf.int32)[:, None]
-        second = positions >= tf.gather(first_lengths, rows)[:, None]
-        batch = {
-            "token_ids": padded,
-            "segment_ids": tf.cast(mask & second, tf.int32),
-            "padding_mask": tf.cast(mask, tf.int32),
-        }
-        if labels is not None:
-            batch["labels"] = tf.gather(labels, rows)
-        return batch
-
-    indices = tf.RaggedTensor.from_row_lengths(
-        np.concatenate(batches).astype(np.int64) if batches else np.zeros(0, np.int64),
-        [len(rows) for rows in batches],
-    )
-    # One worker keeps the order and is far faster than any model.
-    return tf.data.Dataset.from_tensor_slices(indices).map(gather).prefetch(4)
+    row_multiple: int = 1
+    lengths: tuple[int, ...] = ()
 
 
-def batch_signature(label_dtype: str | None = None) -> dict[str, tf.TensorSpec]:
-    """What `batch_dataset` yields, with free sizes, so that a compiled step is traced once."""
-    names = ("token_ids", "segment_ids", "padding_mask")
-    signature = {name: tf.TensorSpec([None, None], tf.int32) for name in names}
-    if label_dtype is not None:
-        signature["labels"] = tf.TensorSpec([None], label_dtype)
-    return signature
+NO_PADDING = Padding()
+
+
+def padded_batch(
+    features: Features, rows: np.ndarray, padding: Padding = NO_PADDING
+) -> dict[str, tf.Tensor]:
+    """The named rows as one padded batch.
+
+    Returns:
+        ``token_ids``, ``segment_ids``, ``padding_mask`` (int32, (batch, time), time being the
+        longest row's) and, for labelled features, ``labels`` (batch,) and ``row_mask`` (float32,
+        (batch,)), which is 0 for rows that are padding.
+    """
+    count = len(rows)
+    rows = np.concatenate([rows, np.repeat(rows[:1], -count % padding.row_multiple)])
+    starts = features.row_splits[rows]
+    lengths = features.row_splits[rows + 1] - starts
+    longest = lengths.max()
+    positions = np.arange(min((n for n in padding.lengths if n >= longest), default=longest))
+    mask = positions < lengths[:, None]
+    second = positions >= features.first_lengths[rows][:, None]
+    places = np.minimum(starts[:, None] + positions, len(features.token_ids) - 1)
+    batch = {
+        "token_ids": features.token_ids[places] * mask,
+        "segment_ids": (mask & second).astype(np.int32),
+        "padding_mask": mask.astype(np.int32),
+    }
+    if features.labels is not None:
+        batch["labels"] = features.labels[rows]
+        batch["row_mask"] = (np.arange(len(rows)) < count).astype(np.float32)
+    return {name: tf.constant(array) for name, array in batch.items()}
+
+
+def free_sizes(batch: Mapping[str, tf.Tensor]) -> dict[str, tf.TensorSpec]:
+    """Signature of batches like this one, of any size, so that a step is traced once for all."""
+    return {
+        name: tf.TensorSpec([None] * value.shape.rank, value.dtype)
+        for name, value in batch.items()
+    }
 
 
 def _cut(rows: np.ndarray, size: int) -> list[np.ndarray]:

@@ -22,10 +22,7 @@ def tokenize_column(tokenizer: BertTokenizer, texts: list[str]) -> TokenColumn:
     """
     if len(texts) < _SMALLEST:
         return tokenizer.tokenize_all(texts)
-    key = digest_bytes(
-        tokenizer.digest().encode(), "\0".join(texts).encode("utf-8", "surrogatepass")
-    )
-    path = cache_folder() / "tokens" / f"{key}.npz"
+    path = cache_folder() / "tokens" / f"{column_key(tokenizer, texts)}.npz"
     try:
         with np.load(path, allow_pickle=False) as stored:
             return stored["values"], stored["row_splits"]
@@ -38,3 +35,10 @@ def tokenize_column(tokenizer: BertTokenizer, texts: list[str]) -> TokenColumn:
     except UserError:
         pass  # A full or read-only cache costs time, not results.
     return values, row_splits
+
+
+def column_key(tokenizer: BertTokenizer, texts: list[str]) -> str:
+    """Digest of all that the token ids of a column depend on."""
+    return digest_bytes(
+        tokenizer.digest().encode(), "\0".join(texts).encode("utf-8", "surrogatepass")
+    )

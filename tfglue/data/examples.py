@@ -1,6 +1,7 @@
 """Rows of one split as text, before any tokenizer."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -30,6 +31,10 @@ class Examples:
 
     def digest(self) -> str:
         """SHA-256 of ids, texts and labels: what `run.yaml` records of the data."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         columns = [
             "\0".join(column).encode("utf-8", "surrogatepass")
             for column in (self.ids, *self.texts)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 TokenColumn = tuple[np.ndarray, np.ndarray]
 """Token ids of one text field: flat values int32 (total,) and row splits int64 (rows + 1,)."""
@@ -50,20 +51,19 @@ def pack(
     """
     lengths = [np.diff(splits) for _, splits in columns]
     kept = _truncated_lengths(lengths, max_length - 1 - len(columns))
-    row_lengths = 1 + len(columns) + sum(kept)
-    row_splits = np.concatenate([[0], np.cumsum(row_lengths)]).astype(np.int64)
-    token_ids = np.empty(row_splits[-1], np.int32)
-    position = row_splits[:-1].copy()
-    token_ids[position] = cls_id
-    position += 1
-    for (values, splits), keep in zip(columns, kept, strict=True):
-        offsets = np.arange(keep.sum()) - np.repeat(np.cumsum(keep) - keep, keep)
-        token_ids[np.repeat(position, keep) + offsets] = values[
-            np.repeat(splits[:-1], keep) + offsets
-        ]
-        position += keep
-        token_ids[position] = sep_id
-        position += 1
+    one = np.ones_like(kept[0])
+    # A row in runs: one [CLS], then what is kept of each field and one [SEP]. Run numbers of one
+    # byte a token take far less memory than places of eight.
+    runs = np.stack([one, *(run for keep in kept for run in (keep, one))], axis=1)
+    run_of_token = _repeated(np.arange(runs.shape[1], dtype=np.int8), runs)
+    row_splits = np.concatenate([[0], np.cumsum(runs.sum(axis=1))]).astype(np.int64)
+    token_ids = np.full(row_splits[-1], sep_id, np.int32)
+    token_ids[row_splits[:-1]] = cls_id
+    fields = zip(columns, lengths, kept, strict=True)
+    for index, ((values, _), length, keep) in enumerate(fields):
+        if np.any(keep < length):
+            values = values[_repeated([True, False], np.stack([keep, length - keep], axis=1))]
+        token_ids[run_of_token == 1 + 2 * index] = values
     return Features(
         token_ids=token_ids,
         row_splits=row_splits,
@@ -71,6 +71,11 @@ def pack(
         labels=labels,
         truncated=int(np.count_nonzero(sum(kept) < sum(lengths))),
     )
+
+
+def _repeated(values: ArrayLike, counts: np.ndarray) -> np.ndarray:
+    """For every row of `counts` (rows, values): each value as often as its count says."""
+    return np.repeat(np.tile(values, len(counts)), counts.ravel())
 
 
 def _truncated_lengths(lengths: list[np.ndarray], room: int) -> list[np.ndarray]:

@@ -1,5 +1,6 @@
 """From the rows of a table to examples, by a task's declaration."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ from tfglue.tasks.task import Column, Task
 
 ID_COLUMNS = ("index", "id", "idx")
 _LABELS_SHOWN = 10
+_TAB_OR_BREAK = re.compile(r"[\t\r\n]")
 
 
 def read_examples(
@@ -40,11 +42,11 @@ def read_examples(
     ignored = 0
     for number, (line, values) in enumerate(table.rows(columns)):
         parts = values[: len(texts)]
-        if not any(part.strip() for part in parts):
+        if not "".join(parts).strip():
             table.problem(line, "the text is blank")
             continue
         row_id = values[-1] if named else str(number)
-        if any(mark in row_id for mark in "\t\r\n"):
+        if named and _TAB_OR_BREAK.search(row_id):
             # Ids end up in tab-separated prediction files.
             table.problem(line, f"id {row_id!r} holds a tab or line break")
             continue
@@ -80,7 +82,7 @@ class _LabelParser:
         self._known: dict[str, int] = {}
 
     def __call__(self, text: str) -> tuple[float, str]:
-        return self._class(text) if self._task.kind == "classify" else self._score(text)
+        return self._class(text) if self._task.labels else self._score(text)
 
     def _class(self, text: str) -> tuple[float, str]:
         if text not in self._known:

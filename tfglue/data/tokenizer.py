@@ -25,7 +25,7 @@ _MAX_WORD_BYTES = 4 * _MAX_WORD_CHARACTERS
 _TOO_LONG = "x" * (_MAX_WORD_BYTES + 1)
 
 # Texts that one call in the graph tokenizes; it bounds the memory that a corpus takes.
-_CHUNK = 2048
+_CHUNK = 8192
 
 
 class BertTokenizer:

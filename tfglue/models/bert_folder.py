@@ -37,6 +37,7 @@ _PLAIN_BERT = {
     "position_embedding_type": "absolute",
     "is_decoder": False,
     "add_cross_attention": False,
+    "use_adapter": False,
 }
 # Where `transformers` knows an activation of ours by another name only.
 _TRANSFORMERS_ACTIVATIONS = {"gelu_tanh": "gelu_pytorch_tanh"}

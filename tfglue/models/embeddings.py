@@ -63,14 +63,13 @@ class BertEmbeddings(keras.layers.Layer):
             dropout_seed: int32 (2,), or None for no dropout.
 
         Returns:
-            (batch, time, hidden_dim) in the compute dtype.
+            (batch, time, hidden_dim), float32 in mixed precision too.
         """
         length = ops.shape(token_ids)[1]
         embedded = ops.take(self.word, token_ids, axis=0)
         embedded = embedded + ops.take(self.segment, segment_ids, axis=0)
         embedded = embedded + ops.convert_to_tensor(self.position)[:length]
-        normalized = ops.cast(self.layer_norm(embedded), self.compute_dtype)
-        return self.dropout(normalized, seed=dropout_seed)
+        return self.dropout(self.layer_norm(embedded), seed=dropout_seed)
 
     def _table(self, name: str, rows: int) -> keras.Variable:
         return self.add_weight(

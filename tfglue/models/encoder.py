@@ -121,18 +121,21 @@ class BertEncoder(keras.Model):
 
         return load_encoder(name, seed).encoder
 
-    def call(self, inputs, dropout_seed=None):
+    def call(self, inputs, dropout_seed=None, pooled_only=False):
         """Encodes a batch.
 
         Args:
             inputs: dict of int32 (batch, time): `token_ids`; `segment_ids` (zeros if absent);
                 `padding_mask`, 1 for tokens and 0 for padding (ones if absent).
             dropout_seed: int32 (2,), or None for no dropout.
+            pooled_only: leave out the hidden states. The last layer then computes the first token
+                alone, which spares most of its work.
 
         Returns:
             Dict of `hidden_states`, a tuple of num_layers + 1 tensors (batch, time, hidden_dim):
             the embeddings, then each layer's output; and `pooled_output` (batch, hidden_dim), a
-            tanh layer on the first token. All are in the compute dtype.
+            tanh layer on the first token. Hidden states are float32 in mixed precision too, the
+            pooled output is in the compute dtype.
         """
         token_ids = inputs["token_ids"]
         segment_ids = inputs.get("segment_ids")
@@ -145,9 +148,13 @@ class BertEncoder(keras.Model):
         )
         hidden_states = [x]
         for layer in self.encoder_layers:
-            x = layer(x, attention_mask, dropout_seed=self._seed_for(layer, dropout_seed))
+            x = layer(
+                x, attention_mask, dropout_seed=self._seed_for(layer, dropout_seed),
+                first_token_only=pooled_only and layer is self.encoder_layers[-1],
+            )
             hidden_states.append(x)
-        return {"hidden_states": tuple(hidden_states), "pooled_output": self.pooler(x[:, 0, :])}
+        pooled = {"pooled_output": self.pooler(x[:, 0, :])}
+        return pooled if pooled_only else {"hidden_states": tuple(hidden_states)} | pooled
 
     def _attention_mask(self, padding_mask, token_ids):
         """(batch, 1, 1, time): 0 for tokens, `MASKED_SCORE` for padding, in the compute dtype."""

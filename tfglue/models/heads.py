@@ -18,6 +18,9 @@ class PooledHead(keras.layers.Layer):
         dropout: share of the pooled output that is dropped.
     """
 
+    pooled_only = True
+    """Hidden states need not be computed for this head."""
+
     def __init__(self, num_outputs: int, hidden_dim: int, dropout: float = 0.1, **options):
         options.setdefault("dtype", "float32")
         super().__init__(**options)

@@ -6,13 +6,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import save_file
 
 import tfglue
 from tfglue.data.tokenizer import BertTokenizer
 from tfglue.errors import UserError
-from tfglue.files import atomic_folder, read_json, write_json
+from tfglue.files import atomic_folder, read_json, write_json, write_tensors
 from tfglue.models.bert_folder import config_of
 from tfglue.models.encoder import BertEncoder
 from tfglue.models.heads import PooledHead
@@ -124,16 +122,12 @@ def _write(
         "do_lower_case": tokenizer.lower_case,
         "model_max_length": encoder.max_sequence_length,
     }
-    try:
-        with atomic_folder(path) as temporary:
-            # `transformers` refuses files that do not say whose layout theirs is.
-            save_file(dict(tensors), temporary / "model.safetensors", {"format": "pt"})
-            write_json(temporary / "config.json", {**config, _MARK: tfglue.__version__})
-            tokenizer.save(temporary)
-            write_json(temporary / "tokenizer_config.json", tokenizer_config)
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{folder}: cannot be written ({reason})") from None
+    with atomic_folder(path) as temporary:
+        # `transformers` refuses files that do not say whose layout theirs is.
+        write_tensors(temporary / "model.safetensors", tensors, {"format": "pt"})
+        write_json(temporary / "config.json", {**config, _MARK: tfglue.__version__})
+        tokenizer.save(temporary)
+        write_json(temporary / "tokenizer_config.json", tokenizer_config)
 
 
 def _tensors(encoder: BertEncoder) -> dict[str, np.ndarray]:

@@ -82,7 +82,8 @@ class BertLayer(keras.layers.Layer):
         first_dropout_site: int = 0,
         **options,
     ):
-        super().__init__(**options)
+        # Inputs stay float32 in mixed precision: matrix products alone are cheaper in bfloat16.
+        super().__init__(autocast=False, **options)
         if hidden_dim % num_heads:
             raise UserError(
                 f"hidden_dim {hidden_dim} is not a multiple of num_heads {num_heads}; "
@@ -113,7 +114,7 @@ class BertLayer(keras.layers.Layer):
         self._activate = get_activation(activation)
         self.built = True
 
-    def call(self, hidden_states, attention_mask, dropout_seed=None):
+    def call(self, hidden_states, attention_mask, dropout_seed=None, first_token_only=False):
         """Runs the layer.
 
         Args:
@@ -121,20 +122,24 @@ class BertLayer(keras.layers.Layer):
             attention_mask: (batch, 1, 1, time), added to the scores: 0 for tokens that may be
                 attended to, a large negative number for the others.
             dropout_seed: int32 (2,), or None for no dropout.
+            first_token_only: compute the first token's output alone, (batch, 1, hidden_dim).
 
         Returns:
-            (batch, time, hidden_dim) in the compute dtype.
+            (batch, time, hidden_dim), float32 in mixed precision too.
         """
-        attended = self._attend(hidden_states, attention_mask, dropout_seed)
-        attended = self._normalize(self.attention_layer_norm, attended + hidden_states)
+        asking = hidden_states[:, :1] if first_token_only else hidden_states
+        attended = self._attend(asking, hidden_states, attention_mask, dropout_seed)
+        attended = self.attention_layer_norm(attended + asking)
         transformed = self._feed_forward(attended, dropout_seed)
-        return self._normalize(self.feed_forward_layer_norm, transformed + attended)
+        return self.feed_forward_layer_norm(transformed + attended)
 
-    def _attend(self, hidden_states, attention_mask, dropout_seed):
-        """Multi-head attention with its output projection (Vaswani et al. 2017, 3.2.2)."""
+    def _attend(self, asking, hidden_states, attention_mask, dropout_seed):
+        """Multi-head attention of the tokens `asking` to all (Vaswani et al. 2017, 3.2.2)."""
         # Scaling queries instead of scores is the same product with fewer numbers to scale.
         scale = 1 / math.sqrt(self.hidden_dim // self.num_heads)
-        query = self._split_heads(self.query(hidden_states) * scale, (0, 2, 1, 3))
+        hidden_states = ops.cast(hidden_states, self.compute_dtype)
+        asking = ops.cast(asking, self.compute_dtype)
+        query = self._split_heads(self.query(asking) * scale, (0, 2, 1, 3))
         key = self._split_heads(self.key(hidden_states), (0, 2, 3, 1))
         value = self._split_heads(self.value(hidden_states), (0, 2, 1, 3))
 
@@ -144,16 +149,17 @@ class BertLayer(keras.layers.Layer):
         context = ops.matmul(ops.cast(probabilities, self.compute_dtype), value)
 
         output = self.attention_output(self._merge_heads(context))
-        return self.attention_output_dropout(output, seed=dropout_seed)
+        return self._drop_out(self.attention_output_dropout, output, dropout_seed)
 
     def _feed_forward(self, hidden_states, dropout_seed):
         """The position-wise feed-forward network (Vaswani et al. 2017, 3.3)."""
         intermediate = self._activate(self.intermediate(hidden_states))
         output = self.feed_forward_output(intermediate)
-        return self.feed_forward_dropout(output, seed=dropout_seed)
+        return self._drop_out(self.feed_forward_dropout, output, dropout_seed)
 
-    def _normalize(self, layer_norm, hidden_states):
-        return ops.cast(layer_norm(hidden_states), self.compute_dtype)
+    def _drop_out(self, dropout, output, dropout_seed):
+        """Dropout on its way to the residual, which is float32 as the LayerNorm after it."""
+        return dropout(ops.cast(output, self.variable_dtype), seed=dropout_seed)
 
     def _split_heads(self, x, axes: tuple[int, ...]):
         """(batch, time, hidden_dim) to (batch, time, heads, head_dim), its axes then permuted."""

@@ -31,7 +31,8 @@ class TransferModel(keras.Model):
             task: which head answers; a batch is of one task.
             dropout_seed: int32 (2,); dropout is on exactly when it is given.
         """
-        return self.heads[task](self.encoder(inputs, dropout_seed), dropout_seed)
+        head = self.heads[task]
+        return head(self.encoder(inputs, dropout_seed, pooled_only=head.pooled_only), dropout_seed)
 
     def named_weights(self) -> dict[str, keras.Variable]:
         """All weights: ``encoder.<name>`` and ``heads.<task>.<name>``."""

@@ -2,9 +2,20 @@
 
 from tfglue.registry import Registry
 from tfglue.tasks import glue, nli
-from tfglue.tasks.task import Recipe, SplitFile, Task, TfdsSource
+from tfglue.tasks.task import Recipe, SplitFile, Submission, Task, TfdsSource
 
-__all__ = ["GROUPS", "Recipe", "SplitFile", "Task", "TfdsSource", "expand", "find", "get", "names"]
+__all__ = [
+    "GROUPS",
+    "Recipe",
+    "SplitFile",
+    "Submission",
+    "Task",
+    "TfdsSource",
+    "expand",
+    "find",
+    "get",
+    "names",
+]
 
 GROUPS = glue.GROUPS
 

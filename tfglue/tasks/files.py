@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tfglue.errors import UserError, suggestion
 from tfglue.tasks.tables import Table, parse_number
-from tfglue.tasks.task import KINDS, Task
+from tfglue.tasks.task import Task
 
 SINGLE_COLUMNS = ("text", "sentence")
 PAIR_COLUMNS = (
@@ -57,8 +57,9 @@ def task_from_files(
     tables = {split: Table(path) for split, path in files.items() if path}
     if not tables:
         raise UserError("no file is given; pass --train_file, --dev_file or --test_file")
-    if kind is not None and kind not in KINDS:
-        raise UserError(f"--kind {kind}: unknown{suggestion(kind, KINDS)} ({', '.join(KINDS)})")
+    if kind is not None and kind not in _METRICS:
+        known = ", ".join(_METRICS)
+        raise UserError(f"--kind {kind}: unknown{suggestion(kind, _METRICS)} ({known})")
     if base is not None:
         if kind not in (None, base.kind):
             raise UserError(f"--kind {kind}: task '{base.name}' is of kind {base.kind}")

@@ -1,6 +1,6 @@
 """The GLUE tasks (Wang et al. 2018) and its diagnostic set, in the layout of the GLUE download."""
 
-from tfglue.tasks.task import Recipe, SplitFile, Task, TfdsSource
+from tfglue.tasks.task import Recipe, SplitFile, Submission, Task, TfdsSource
 
 # Replication settings published with BERTVision (its README); see docs/results.md.
 _SOURCE = "BERTVision replication settings"
@@ -39,6 +39,7 @@ COLA = Task(
     },
     tfds=TfdsSource("glue/cola", _TFDS_SPLITS),
     recipe=_SMALL,
+    submissions=(Submission("CoLA.tsv"),),
 )
 
 SST = Task(
@@ -53,6 +54,7 @@ SST = Task(
     tfds=TfdsSource("glue/sst2", _TFDS_SPLITS),
     recipe=_MEDIUM,
     aliases=("sst2", "sst-2"),
+    submissions=(Submission("SST-2.tsv"),),
 )
 
 MRPC = Task(
@@ -67,6 +69,7 @@ MRPC = Task(
     tfds=TfdsSource("glue/mrpc", _TFDS_SPLITS),
     recipe=_MEDIUM,
     aliases=("msr",),
+    submissions=(Submission("MRPC.tsv"),),
 )
 
 QQP = Task(
@@ -86,6 +89,7 @@ QQP = Task(
     ),
     tfds=TfdsSource("glue/qqp", _TFDS_SPLITS),
     recipe=_LARGE,
+    submissions=(Submission("QQP.tsv"),),
 )
 
 STSB = Task(
@@ -99,6 +103,7 @@ STSB = Task(
     tfds=TfdsSource("glue/stsb", _TFDS_SPLITS),
     recipe=_SMALL,
     aliases=("sts-b", "sts"),
+    submissions=(Submission("STS-B.tsv"),),
 )
 
 MNLI = Task(
@@ -127,6 +132,10 @@ MNLI = Task(
     ),
     recipe=_LARGE,
     aliases=("mnli-m", "mnli-mm"),
+    submissions=(
+        Submission("MNLI-m.tsv"),
+        Submission("MNLI-mm.tsv", "test_mismatched"),
+    ),
 )
 
 QNLI = Task(
@@ -139,6 +148,7 @@ QNLI = Task(
     files=_table("question", "sentence", rows=(104743, 5463, 5463)),
     tfds=TfdsSource("glue/qnli", _TFDS_SPLITS),
     recipe=_LARGE,
+    submissions=(Submission("QNLI.tsv"),),
 )
 
 RTE = Task(
@@ -151,6 +161,7 @@ RTE = Task(
     files=_table("sentence1", "sentence2", rows=(2490, 277, 3000)),
     tfds=TfdsSource("glue/rte", _TFDS_SPLITS),
     recipe=Recipe(max_length=250, learning_rate=2e-5, batch_size=16, source=_SOURCE),
+    submissions=(Submission("RTE.tsv"),),
 )
 
 WNLI = Task(
@@ -164,6 +175,7 @@ WNLI = Task(
     files=_table("sentence1", "sentence2", rows=(635, 71, 146)),
     tfds=TfdsSource("glue/wnli", _TFDS_SPLITS),
     recipe=_SMALL,
+    submissions=(Submission("WNLI.tsv", majority="0"),),
 )
 
 AX = Task(
@@ -178,6 +190,7 @@ AX = Task(
     recipe=_LARGE,
     aliases=("diagnostic", "diagnostics"),
     predicted_by="mnli",
+    submissions=(Submission("AX.tsv"),),
 )
 
 TASKS = (COLA, SST, MRPC, QQP, STSB, MNLI, QNLI, RTE, WNLI, AX)

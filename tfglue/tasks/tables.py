@@ -95,19 +95,19 @@ class Table:
         records = self._records()
         if self._header:
             next(records)
-        record = None
-        for record in records:
-            values = select(*record, keys)
+        line = None
+        for line, record in records:
+            values = select(line, record, keys)
             if values is not None:
-                yield record[0], values
-        if record is None:
+                yield line, values
+        if line is None:
             raise UserError(f"{self.path}: there are no rows below the header")
 
     def _delimited_values(
         self, line: int, fields: list[str], positions: Sequence[int]
     ) -> tuple[str, ...] | None:
         if len(fields) == self._width:
-            return tuple(fields[position] for position in positions)
+            return tuple(map(fields.__getitem__, positions))
         if self._skip_broken_rows:
             self.skipped += 1
             return None
@@ -191,8 +191,9 @@ class Table:
                     if not data:
                         blank.append(line)
                         continue
-                    yield from ((number, "") for number in blank)
-                    blank.clear()
+                    if blank:
+                        yield from ((number, "") for number in blank)
+                        blank.clear()
                     text = self._decoded(line, data)
                     if text is not None:
                         yield line, text

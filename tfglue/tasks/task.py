@@ -3,11 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-LABEL_DTYPES = {"classify": "int32", "regress": "float32"}
-"""Every kind of task, with the type of its labels: class ids, or scores."""
-
-KINDS = tuple(LABEL_DTYPES)
-
 Column = str | int
 """A column by its header name, or by 0-based position in files without a header."""
 
@@ -56,12 +51,30 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class Submission:
+    """One file of the GLUE leaderboard.
+
+    How many rows it has and how it writes labels is what the task declares of the split's file and
+    its `file_labels`: the leaderboard asks for answers in the words of the published files.
+
+    Args:
+        file: name in the zip.
+        split: the split that it answers.
+        majority: the label that may stand in for a run, as the file writes it; empty if none may.
+    """
+
+    file: str
+    split: str = "test"
+    majority: str = ""
+
+
+@dataclass(frozen=True)
 class Task:
     """A task, declared once.
 
     Args:
         name: the name in commands, files and metrics.
-        kind: one of `KINDS`; it picks the head, the loss and the shape of predictions.
+        kind: name of one of `tfglue.kinds`; it decides head, loss and the shape of predictions.
         text_fields: names of one or two text columns, as tensorflow-datasets calls them.
         metrics: names of registered metrics, the main one first.
         labels: class names in the order of their ids; empty for regression.
@@ -74,6 +87,7 @@ class Task:
         recipe: default settings.
         aliases: further names.
         predicted_by: the task whose runs answer this one, for a task without training data.
+        submissions: the task's files on the GLUE leaderboard, each a split of known length.
     """
 
     name: str
@@ -90,19 +104,23 @@ class Task:
     recipe: Recipe = Recipe()
     aliases: tuple[str, ...] = ()
     predicted_by: str | None = None
+    submissions: tuple[Submission, ...] = ()
 
     def __post_init__(self):
-        if self.kind not in KINDS:
-            raise ValueError(f"task {self.name}: kind '{self.kind}' is none of {KINDS}")
         if not 1 <= len(self.text_fields) <= 2:
             raise ValueError(f"task {self.name}: one or two text fields, not {self.text_fields}")
-        if (self.kind == "classify") != bool(self.labels):
-            raise ValueError(f"task {self.name}: labels belong to kind classify, and only there")
+        if self.kind == "classify" and not self.labels:
+            raise ValueError(f"task {self.name}: kind classify needs labels")
+        if self.kind == "regress" and self.labels:
+            raise ValueError(f"task {self.name}: labels do not belong to kind regress")
         if self.file_labels and len(self.file_labels) != len(self.labels):
             raise ValueError(f"task {self.name}: file_labels and labels differ in number")
         for split_file in self.files.values():
             if len(split_file.text) != len(self.text_fields):
                 raise ValueError(f"task {self.name}: {split_file.name} needs one column a field")
+        for submission in self.submissions:
+            if submission.split not in self.files or not self.files[submission.split].rows:
+                raise ValueError(f"task {self.name}: {submission.file} needs a split with rows")
 
     @property
     def main_metric(self) -> str:
@@ -110,14 +128,9 @@ class Task:
         return self.metrics[0]
 
     @property
-    def num_outputs(self) -> int:
-        """Width of the logits: the number of classes, or 1 for a score."""
-        return len(self.labels) if self.kind == "classify" else 1
-
-    @property
     def label_dtype(self) -> str:
-        """Type of the labels' array."""
-        return LABEL_DTYPES[self.kind]
+        """Type of the labels' array: class ids where there are classes, else scores."""
+        return "int32" if self.labels else "float32"
 
     def label_id(self, text: str) -> int | None:
         """The id of a label as files or people write it, or None if there is no such label."""

@@ -8,13 +8,20 @@ import tensorflow as tf
 class GradientAccumulator:
     """Float32 sums, one for every trained weight; kept outside the optimizer.
 
+    Made in the scope of a strategy, every replica has sums of its own.
+
     Keras's own ``gradient_accumulation_steps`` averages means, which weighs a short last batch
     wrongly, and carries half a window into the next epoch.
     """
 
     def __init__(self, weights: Sequence[tf.Variable]):
         self._sums = {
-            weight.ref(): tf.Variable(tf.zeros(weight.shape), trainable=False)
+            weight.ref(): tf.Variable(
+                tf.zeros(weight.shape),
+                trainable=False,
+                synchronization=tf.VariableSynchronization.ON_READ,
+                aggregation=tf.VariableAggregation.SUM,
+            )
             for weight in weights
         }
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 from tfglue.errors import UserError
-from tfglue.files import atomic_folder, read_json, write_json, write_text
+from tfglue.files import atomic_folder, read_json, write_json, write_tensors, write_text
 
 _KEPT = 2
 
@@ -24,22 +24,26 @@ class CheckpointFolder:
 
     Args:
         folder: the run's ``checkpoint`` folder; made at the first save.
+        writable: whether `save` and `remove` do anything; one of several workers writes for all.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, writable: bool = True):
         self.folder = folder
+        self.writable = writable
 
     def save(
         self, update: int, state: Any, groups: Mapping[str, Mapping[str, np.ndarray]]
     ) -> None:
         """Saves a state (JSON) and groups of named tensors after `update` updates."""
+        if not self.writable:
+            return
         name = f"update-{update:08d}"
         # Training is exact, so what `latest` points to already holds these bytes, and replacing it
         # would leave a moment without it. Another folder of this name may be damaged.
         if self._latest() != name:
             with atomic_folder(self.folder / name) as temporary:
                 for group, tensors in groups.items():
-                    save_file(dict(tensors), temporary / f"{group}.safetensors")
+                    write_tensors(temporary / f"{group}.safetensors", tensors)
                 write_json(temporary / "state.json", state)
         write_text(self.folder / "latest", name + "\n")
         for old in sorted(self.folder.glob("update-*"))[:-_KEPT]:
@@ -70,4 +74,5 @@ class CheckpointFolder:
 
     def remove(self) -> None:
         """Deletes all checkpoints: a finished run needs none."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.writable:
+            shutil.rmtree(self.folder, ignore_errors=True)

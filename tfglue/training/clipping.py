@@ -20,10 +20,11 @@ def dense_gradient(gradient: tf.Tensor | tf.IndexedSlices, like: tf.Variable) ->
     return tf.cast(gradient, tf.float32)
 
 
-def clip_by_global_norm(gradients: Sequence[tf.Tensor], limit: float) -> list[tf.Tensor]:
-    """Scales all gradients by min(1, limit / norm) of all of them together; 0 means no clipping."""
-    if limit == 0:
-        return list(gradients)
-    norm = tf.sqrt(tf.add_n([tf.reduce_sum(tf.square(gradient)) for gradient in gradients]))
-    scale = limit / tf.maximum(norm, limit)
-    return [gradient * scale for gradient in gradients]
+def global_norm(gradients: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Euclidean norm of all gradients (dense ones) taken together."""
+    return tf.sqrt(2 * tf.add_n([tf.nn.l2_loss(gradient) for gradient in gradients]))
+
+
+def clipping_scale(norm: tf.Tensor, limit: float) -> tf.Tensor:
+    """What gradients of this global norm are multiplied by: min(1, limit / norm); 0 is no limit."""
+    return tf.ones([]) if limit == 0 else limit / tf.maximum(norm, limit)

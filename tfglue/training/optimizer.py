@@ -7,7 +7,6 @@ import keras
 from keras import ops
 
 from tfglue.registry import Registry
-from tfglue.training.schedule import WarmupSchedule
 
 
 @keras.saving.register_keras_serializable(package="tfglue")
@@ -92,7 +91,7 @@ def decays(name: str) -> bool:
 
 def build_optimizer(
     name: str,
-    schedule: WarmupSchedule,
+    schedule: keras.optimizers.schedules.LearningRateSchedule,
     named_weights: Mapping[str, keras.Variable],
     *,
     weight_decay: float,

@@ -12,7 +12,8 @@ def precision(encoder: keras.layers.Layer, policy: str) -> Iterator[None]:
 
     One set of layers thus serves a bfloat16 training step and float32 evaluation.
     """
-    layers = list(encoder._flatten_layers())
+    norms = keras.layers.LayerNormalization  # Float32 always, whatever surrounds them.
+    layers = [layer for layer in encoder._flatten_layers() if not isinstance(layer, norms)]
     before = [layer.dtype_policy for layer in layers]
     for layer in layers:
         layer.dtype_policy = policy

@@ -2,8 +2,9 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -97,6 +98,14 @@ class TrainingProgress:
     def loss(self, value: float) -> None:
         """Takes the latest mean training loss."""
         self._loss = value
+
+    def evaluation(self, row: Mapping[str, Any], improved: bool) -> None:
+        """Prints a row of the history that holds metrics."""
+        metrics = "  ".join(f"{n} {value:.4f}" for n, value in row.items() if n.count(".") == 2)
+        self.say(
+            f"epoch {row['epoch']:.2f}  train_loss {row['train_loss']:.4f}  {metrics}"
+            f"{'  (best so far)' if improved else ''}"
+        )
 
     def say(self, line: str) -> None:
         """Prints a line above the bar."""

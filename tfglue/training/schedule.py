@@ -1,5 +1,7 @@
 """Learning-rate schedules, counted in optimizer updates."""
 
+from collections.abc import Callable
+
 import keras
 from keras import ops
 
@@ -47,14 +49,75 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
         }
 
 
-SCHEDULES: Registry[bool] = Registry("schedule")
-SCHEDULES.add("linear", True)
-SCHEDULES.add("constant", False)
+@keras.saving.register_keras_serializable(package="tfglue")
+class LegacyStiltsSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """The rate that the code of Phang et al. (2018) really trained with.
+
+    It schedules twice: its optimizer multiplies the rate by f(i / n), i being the update of the
+    run, and its loop by f(j / n), j being the update of the epoch, where f(x) = x / w while x < w,
+    else 1 - x. So the rate falls to 0 and warms up anew with every epoch. It explains published
+    numbers; for new work use `WarmupSchedule`.
+
+    Args:
+        peak: highest learning rate; never quite reached.
+        warmup: w, the share of all updates that is warm-up.
+        total_updates: n.
+        updates_per_epoch: after so many updates j is 0 again.
+    """
+
+    def __init__(self, peak: float, warmup: float, total_updates: int, updates_per_epoch: int):
+        super().__init__()
+        self.peak = peak
+        self.warmup = warmup
+        self.total_updates = total_updates
+        self.updates_per_epoch = updates_per_epoch
+
+    def __call__(self, step):
+        step = ops.cast(step, "float32")
+        of_epoch = ops.mod(step, float(self.updates_per_epoch))
+        return self.peak * self._factor(of_epoch) * self._factor(step)
+
+    def _factor(self, step):
+        done = step / self.total_updates
+        falling = ops.maximum(1 - done, 0.0)
+        return ops.where(done < self.warmup, done / max(self.warmup, 1e-12), falling)
+
+    def get_config(self):
+        return {
+            "peak": self.peak,
+            "warmup": self.warmup,
+            "total_updates": self.total_updates,
+            "updates_per_epoch": self.updates_per_epoch,
+        }
+
+
+def _warmup_updates(warmup: float, total_updates: int) -> int:
+    return round(warmup * total_updates) if warmup < 1 else round(warmup)
+
+
+def _linear(peak, warmup, total, per_epoch):
+    return WarmupSchedule(peak, _warmup_updates(warmup, total), total)
+
+
+def _constant(peak, warmup, total, per_epoch):
+    return WarmupSchedule(peak, _warmup_updates(warmup, total), total, decay=False)
+
+
+def _legacy_stilts(peak, warmup, total, per_epoch):
+    share = warmup if warmup < 1 else warmup / max(total, 1)
+    return LegacyStiltsSchedule(peak, share, max(total, 1), per_epoch)
+
+
+SCHEDULES: Registry[Callable[..., keras.optimizers.schedules.LearningRateSchedule]] = Registry(
+    "schedule"
+)
+SCHEDULES.add("linear", _linear)
+SCHEDULES.add("constant", _constant)
+SCHEDULES.add("legacy_stilts", _legacy_stilts)
 
 
 def build_schedule(
-    name: str, peak: float, warmup: float, total_updates: int
-) -> WarmupSchedule:
+    name: str, peak: float, warmup: float, total_updates: int, updates_per_epoch: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
     """The named schedule; a `warmup` under 1 is a share of all updates, else a number of them."""
-    updates = round(warmup * total_updates) if warmup < 1 else round(warmup)
-    return WarmupSchedule(peak, updates, total_updates, decay=SCHEDULES.get(name))
+    return SCHEDULES.get(name)(peak, warmup, total_updates, updates_per_epoch)

@@ -1,21 +1,19 @@
 """One optimizer update, compiled for every task on its first use."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfglue.data.batches import batch_signature
+from tfglue.data.batches import free_sizes
+from tfglue.kinds import Kind
 from tfglue.models.transfer_model import TransferModel
-from tfglue.tasks.task import LABEL_DTYPES
 from tfglue.training.accumulation import GradientAccumulator
-from tfglue.training.clipping import clip_by_global_norm, dense_gradient
-from tfglue.training.losses import LOSSES
+from tfglue.training.clipping import clipping_scale, dense_gradient, global_norm
+from tfglue.training.devices import needs_fixed_shapes
 from tfglue.training.precision import precision as computing_in
-
-_SEED = tf.TensorSpec([2], tf.int32)
-_SHARE = tf.TensorSpec([], tf.float32)
+from tfglue.training.replicas import replica_rows, replica_seed, summed_over_replicas
 
 
 class TrainStep:
@@ -25,10 +23,13 @@ class TrainStep:
     passes: local sums of gradients are divided once by the count of the whole window, then clipped
     by their true global norm. Only the weights that the task uses are updated.
 
+    Made in the scope of a strategy, it spreads the rows of each batch over the replicas and sums
+    their gradients once, before clipping; so the update is that of one device.
+
     Args:
         model: encoder and heads; frozen weights have ``trainable = False``.
         optimizer: built on all trained weights of the model.
-        kinds: task name -> task kind, which picks the loss.
+        kinds: task name -> its kind, which has the loss.
         clip_norm: limit of the gradient's global norm; 0 means none.
         precision: ``float32`` or ``mixed_bfloat16``.
     """
@@ -37,7 +38,7 @@ class TrainStep:
         self,
         model: TransferModel,
         optimizer: keras.optimizers.Optimizer,
-        kinds: Mapping[str, str],
+        kinds: Mapping[str, Kind],
         *,
         clip_norm: float,
         precision: str,
@@ -47,98 +48,117 @@ class TrainStep:
         self.kinds = kinds
         self.clip_norm = clip_norm
         self.precision = precision
+        self.strategy = tf.distribute.get_strategy()
+        self._on_one_device = not tf.distribute.has_strategy()
         self._weights = {task: list(model.trained_weights(task).values()) for task in kinds}
         self._accumulator: GradientAccumulator | None = None
-        self._compiled: dict[tuple[str, str], tf.types.experimental.PolymorphicFunction] = {}
+        self._compiled: dict[tuple[str, str], Callable] = {}
 
     def __call__(
         self,
         task: str,
         batches: Sequence[Mapping[str, tf.Tensor]],
+        examples: int,
         dropout_seeds: Sequence[np.ndarray],
-    ) -> tuple[tf.Tensor, int]:
+    ) -> tf.Tensor:
         """Does one update.
 
         Args:
             task: name of the task all batches are of.
             batches: padded batches with ``labels``, one for every forward pass.
+            examples: rows in all of them that are not padding.
             dropout_seeds: int32 (2,), one for every forward pass.
 
         Returns:
-            Summed loss (scalar tensor, float32) and the number of examples.
+            Summed loss (scalar tensor, float32).
         """
-        count = sum(int(batch["labels"].shape[0]) for batch in batches)
-        share = tf.constant(1.0 / count)
+        share = tf.constant(1.0 / examples)
+        seeds = [tf.constant(seed) for seed in dropout_seeds]
         if len(batches) == 1:
-            update = self._function(task, "update")
-            return update(batches[0], tf.constant(dropout_seeds[0]), share), count
+            return self._run(self._update, task, batches[0], seeds[0], share)
         if self._accumulator is None:
-            self._accumulator = GradientAccumulator(
-                [weight.value for weight in self.model.trained_weights().values()]
-            )
-        accumulate = self._function(task, "accumulate")
+            with self.strategy.scope():
+                self._accumulator = GradientAccumulator(
+                    [weight.value for weight in self.model.trained_weights().values()]
+                )
         losses = [
-            accumulate(batch, tf.constant(seed))
-            for batch, seed in zip(batches, dropout_seeds, strict=True)
+            self._run(self._accumulate, task, batch, seed)
+            for batch, seed in zip(batches, seeds, strict=True)
         ]
-        self._function(task, "apply_accumulated")(share)
-        return tf.add_n(losses), count
+        self._run(self._apply_accumulated, task, share)
+        return tf.add_n(losses)
 
-    def _function(self, task: str, name: str):
-        if (task, name) not in self._compiled:
-            self._compiled[task, name] = getattr(self, f"_build_{name}")(task)
-        return self._compiled[task, name]
+    def _run(self, function: Callable, task: str, *args) -> tf.Tensor:
+        """Runs a compiled `function` on all replicas and sums what they return."""
+        key = (task, function.__name__)
+        if key not in self._compiled:
 
-    def _build_update(self, task: str):
-        apply = self._build_apply(task)
+            def everywhere(*args):
+                sums = self.strategy.run(function, args=(task, *args))
+                return self.strategy.reduce("SUM", sums, axis=None)
 
-        @tf.function(input_signature=[self._batch(task), _SEED, _SHARE])
-        def update(batch, dropout_seed, share):
-            loss, gradients = self._gradients(task, batch, dropout_seed)
-            apply(gradients, share)
-            return loss
+            fixed = needs_fixed_shapes(self.strategy)
+            signature = None if fixed else [_signature(argument) for argument in args]
+            self._compiled[key] = tf.function(everywhere, input_signature=signature)
+        return self._compiled[key](*args)
 
-        return update
+    # The rest is what each replica does.
 
-    def _build_accumulate(self, task: str):
-        @tf.function(input_signature=[self._batch(task), _SEED])
-        def accumulate(batch, dropout_seed):
-            loss, gradients = self._gradients(task, batch, dropout_seed)
-            self._accumulator.add([weight.value for weight in self._weights[task]], gradients)
-            return loss
+    def _update(self, task: str, batch, dropout_seed, share) -> tf.Tensor:
+        loss, gradients = self._gradients(task, batch, dropout_seed)
+        self._apply(task, gradients, share)
+        return loss
 
-        return accumulate
+    def _accumulate(self, task: str, batch, dropout_seed) -> tf.Tensor:
+        loss, gradients = self._gradients(task, batch, dropout_seed)
+        self._accumulator.add([weight.value for weight in self._weights[task]], gradients)
+        return loss
 
-    def _build_apply_accumulated(self, task: str):
-        apply = self._build_apply(task)
+    def _apply_accumulated(self, task: str, share) -> tf.Tensor:
+        gradients = self._accumulator.take([weight.value for weight in self._weights[task]])
+        self._apply(task, gradients, share)
+        return tf.zeros([])
 
-        @tf.function
-        def apply_accumulated(share):
-            weights = [weight.value for weight in self._weights[task]]
-            apply(self._accumulator.take(weights), share)
-
-        return apply_accumulated
-
-    def _build_apply(self, task: str):
-        # XLA fuses the dozen element-wise passes of an update; the model itself gains nothing.
-        @tf.function(jit_compile=True)
-        def apply(gradients, share):
-            gradients = clip_by_global_norm([g * share for g in gradients], self.clip_norm)
-            self.optimizer.apply(gradients, self._weights[task])
-
-        return apply
-
-    def _batch(self, task: str) -> dict[str, tf.TensorSpec]:
-        return batch_signature(LABEL_DTYPES[self.kinds[task]])
-
-    def _gradients(self, task: str, batch, dropout_seed):
+    def _gradients(self, task: str, batch, dropout_seed) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Summed loss of this replica's rows, and its gradients."""
         weights = [weight.value for weight in self._weights[task]]
-        inputs = {name: value for name, value in batch.items() if name != "labels"}
+        batch = replica_rows(batch)
+        labels, row_mask = batch.pop("labels"), batch.pop("row_mask")
         # Watching only trained weights ends the backward pass at the lowest of them.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
             with computing_in(self.model.encoder, self.precision):
-                logits = self.model(inputs, task=task, dropout_seed=dropout_seed)
-            loss = tf.reduce_sum(LOSSES.get(self.kinds[task])(batch["labels"], logits))
+                logits = self.model(batch, task=task, dropout_seed=replica_seed(dropout_seed))
+            loss = tf.reduce_sum(self.kinds[task].losses(labels, logits) * row_mask)
         gradients = tape.gradient(loss, weights)
         return loss, [dense_gradient(g, w) for g, w in zip(gradients, weights, strict=True)]
+
+    def _apply(self, task: str, gradients: Sequence[tf.Tensor], share) -> None:
+        """Updates the weights by the mean gradient of all replicas' rows."""
+        gradients = summed_over_replicas(gradients)
+        # One multiplication turns sums into means, clips them, and makes up for Keras, which sums
+        # over the replicas once more.
+        norm = share * global_norm(gradients)
+        replicas = self.strategy.num_replicas_in_sync
+        scale = share * clipping_scale(norm, self.clip_norm) / replicas
+
+        def update(gradients, scale):
+            self.optimizer.apply([scale * g for g in gradients], self._weights[task])
+
+        if self._on_one_device:
+            # XLA fuses the dozen element-wise passes of an update; the model itself gains nothing.
+            # It cannot compile what several devices do together.
+            compiled = tf.function(update, jit_compile=True)
+            # In replica context Keras would sum the gradients through a function that TensorFlow
+            # keeps for good, and with it all weights and slots of every run of this process.
+            tf.distribute.get_replica_context().merge_call(
+                lambda _, *args: compiled(*args), args=(gradients, scale)
+            )
+        else:
+            update(gradients, scale)
+
+
+def _signature(argument):
+    if isinstance(argument, Mapping):
+        return free_sizes(argument)
+    return tf.TensorSpec(argument.shape, argument.dtype)

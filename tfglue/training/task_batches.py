@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import tensorflow as tf
 
-from tfglue.data.batches import BatchPlan, batch_dataset
+from tfglue.data.batches import NO_PADDING, BatchPlan, Padding, padded_batch
 from tfglue.data.features import Features
 
 Batch = Mapping[str, tf.Tensor]
@@ -16,19 +16,25 @@ class TaskBatches:
     Args:
         features: packed and labelled rows.
         plan: which rows make which update.
+        padding: how batches are padded.
     """
 
-    def __init__(self, features: Features, plan: BatchPlan):
+    def __init__(self, features: Features, plan: BatchPlan, padding: Padding = NO_PADDING):
         self.features = features
         self.plan = plan
+        self.padding = padding
 
-    def updates(self, start: int = 0) -> Iterator[list[Batch]]:
-        """Yields each update's batches (one a forward pass), beginning with update `start`."""
+    def updates(self, start: int = 0) -> Iterator[tuple[list[Batch], int]]:
+        """Yields each update's batches (one a forward pass) and how many examples they hold.
+
+        Args:
+            start: the update to begin with.
+        """
         per_epoch = self.plan.updates_per_epoch
         epoch, offset = divmod(start, per_epoch)
         while True:
             updates = self.plan.epoch(epoch)[offset:]
-            passes = iter(batch_dataset(self.features, [rows for u in updates for rows in u]))
             for update in updates:
-                yield [next(passes) for _ in update]
+                batches = [padded_batch(self.features, rows, self.padding) for rows in update]
+                yield batches, sum(len(rows) for rows in update)
             epoch, offset = epoch + 1, 0

@@ -1,0 +1,173 @@
+"""What one `train` command asks for: a run, a chain of them, restarts of them, or both.
+
+A chain trains intermediate tasks first (Phang et al. 2018, STILTs); restarts train the last task
+again with other seeds, from the same intermediate run.
+"""
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import yaml
+
+from tfglue import tasks
+from tfglue.chain import train_steps
+from tfglue.config import OF_EXPERIMENTS, TrainConfig, resolve
+from tfglue.errors import UserError
+from tfglue.files import read_yaml, write_text
+from tfglue.flags import checked
+from tfglue.output import claim_output, free_output, locked
+from tfglue.preparation import Say, choose_task, prepare
+from tfglue.restarts import train_restarts
+from tfglue.run import Run
+from tfglue.run_folder import RunFolder
+from tfglue.trainer import train_run
+from tfglue.training.loop import Interrupted
+
+FORMAT = "tfglue.experiment.v1"
+
+_NOT_OF_ONE_RUN = (*OF_EXPERIMENTS, "output", "resume", "overwrite")
+
+
+def train(
+    given: Mapping[str, Any],
+    *,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    say: Say = print,
+) -> Run:
+    """Does what the settings ask for and returns the finished run, of restarts the best.
+
+    Args:
+        given: settings by the names of `TrainConfig`; what is not given is filled from recipes.
+        callbacks: Keras callbacks, for every run.
+        say: takes each line of what is going on.
+
+    Raises:
+        UserError: for any mistake in settings, data or encoder; nothing is overwritten.
+        Interrupted: after SIGINT or SIGTERM; the message says how to go on.
+    """
+    given = checked(given, TrainConfig, where="settings")
+    given = {name: value for name, value in given.items() if value is not None}
+    if declared := tasks.find(given.get("task", "")):
+        given["task"] = declared.name
+    _check(given)
+    given = _resumed(given)
+    if not any(given.get(name) for name in OF_EXPERIMENTS):
+        return train_run(given, callbacks=callbacks, say=say)
+    folder, _ = claim_output(given)
+    _check_target(given)
+    folder = folder or free_output(given.get("task") or "task")
+    try:
+        with locked(folder, ".experiment.lock"):
+            return _train(given, _begun(folder, given), callbacks, say)
+    except KeyboardInterrupt as interrupt:
+        done = str(interrupt).rpartition("; go on with ")[0] or "stopped"
+        go_on = f"python -m tfglue.train --output {shlex.quote(str(folder.path))} --resume"
+        raise Interrupted(f"{done}; go on with {go_on}") from None
+
+
+def _train(
+    given: Mapping[str, Any],
+    folder: RunFolder,
+    callbacks: Sequence[keras.callbacks.Callback],
+    say: Say,
+) -> Run:
+    own = {name: value for name, value in given.items() if name not in _NOT_OF_ONE_RUN}
+    if given.get("intermediate"):
+        own["init"] = train_steps(given, folder, callbacks, say)
+        own.pop("encoder", None)  # The chain's first step began with it.
+    if given.get("seeds"):
+        return train_restarts(own, given["seeds"], folder, callbacks, say)
+    own |= {"output": str(folder.path), "resume": folder.is_run()}
+    return train_run(own, callbacks=callbacks, say=say)
+
+
+def _resumed(given: dict[str, Any]) -> dict[str, Any]:
+    """The settings, those of the experiment that is resumed included."""
+    path = Path(given.get("output") or "") / "experiment.yaml"
+    if not given.get("output") or not os.path.isfile(path):
+        return given
+    if given.get("overwrite"):
+        return given
+    if not given.get("resume"):
+        raise UserError(
+            f"--output: {given['output']} holds a chain or restarts; add --resume to go on with "
+            "them, --overwrite to replace them, or name another folder"
+        )
+    content = read_yaml(path)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise UserError(f"{path}: expected format {FORMAT}")
+    if not isinstance(content.get("settings"), dict):
+        raise UserError(f"{path}: 'settings' is missing or not a mapping; restore the file")
+    stored = checked(content["settings"], TrainConfig, where=str(path))
+    stored = {name: value for name, value in stored.items() if value is not None}
+    for name, value in given.items():
+        if name not in ("output", "resume", "checkpoint_seconds") and stored.get(name) != value:
+            raise UserError(
+                f"--resume: {name} was {stored.get(name)}, now {value} in {given['output']}; leave "
+                "it out, or start another one"
+            )
+    _check(stored)
+    return stored | given
+
+
+def _check(given: Mapping[str, Any]) -> None:
+    """Raises UserError for what contradicts itself, before any data is read."""
+    if given.get("init") and given.get("encoder"):
+        raise UserError("--init and --encoder exclude each other: a run has its encoder; give one")
+    if given.get("init_parts") and not given.get("init"):
+        raise UserError("--init_parts goes with --init")
+    if given.get("intermediate_recipe") and not given.get("intermediate"):
+        raise UserError("--intermediate_recipe goes with --intermediate")
+    if not any(name in given for name in OF_EXPERIMENTS):
+        return
+    if given.get("strategy") == "multi_worker":
+        raise UserError(
+            "--strategy multi_worker trains one run at a time; give the steps as commands of "
+            "their own, with --init"
+        )
+    if not given.get("task") and not given.get("train_file"):
+        raise UserError(f"--task is needed; one of: {', '.join(tasks.names())}")
+    if "intermediate" not in given:
+        return
+    names = [name.strip() for name in given["intermediate"].split(",") if name.strip()]
+    if not names:
+        raise UserError("--intermediate: names no task")
+    if given.get("init_parts") == "all":
+        raise UserError("--init_parts all: the head of an intermediate task is none of the target")
+    if given.get("freeze") == "encoder":
+        raise UserError("--freeze encoder: what an intermediate task trains would be thrown away")
+    for step in map(tasks.get, names):
+        if step.name == given.get("task"):
+            raise UserError(f"--intermediate {step.name}: that is the target itself")
+        if step.predicted_by:
+            raise UserError(f"--intermediate {step.name}: it has no training data")
+
+
+def _check_target(given: Mapping[str, Any]) -> None:
+    """Finds mistakes about the target before intermediate tasks are trained or runs replaced."""
+    settings = {name: value for name, value in given.items() if name not in OF_EXPERIMENTS}
+    if given.get("overwrite"):
+        prepare(settings, lambda line: None)  # Also its encoder and all its rows can be read.
+        return
+    task, _ = choose_task(settings, lambda line: None)
+    resolve(settings, task)
+
+
+def _begun(folder: RunFolder, given: Mapping[str, Any]) -> RunFolder:
+    """The folder with what was asked for written down, empty unless it is resumed."""
+    known = (folder.path / "experiment.yaml").is_file()
+    if given.get("resume") and folder.is_run() and not known:
+        raise UserError(f"--resume: {given['output']} holds one run, no chain and no restarts")
+    if given.get("overwrite"):
+        folder.clear()
+    asked = {n: v for n, v in given.items() if n not in ("output", "resume", "overwrite")}
+    content = {"format": FORMAT, "settings": asked}
+    write_text(
+        folder.path / "experiment.yaml",
+        yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100),
+    )
+    return folder

@@ -1,0 +1,209 @@
+"""Experiments from their folders: runs, restarts, and restarts that are not finished yet."""
+
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tfglue.errors import UserError
+from tfglue.files import read_json, read_yaml
+from tfglue.run_folder import RunFolder
+from tfglue.scored_experiment import ScoredExperiment
+
+RESTARTS_FORMAT = "tfglue.restarts.v1"
+
+# What reading raises where a file parses and yet holds something else.
+_DAMAGES = (KeyError, TypeError, AttributeError)
+
+
+def read_experiments(arguments: Sequence[str]) -> list[ScoredExperiment]:
+    """Reads experiments, one for every task of every argument.
+
+    Args:
+        arguments: folders of runs or of restarts, each ``PATH`` or ``NAME=PATH``. What is not named
+            is called by the last parts of its path, as many as tell it from the others.
+
+    Raises:
+        UserError: a folder is no run and no restarts, is not finished, is damaged, has no dev
+            scores, or is given twice.
+    """
+    named = [_name_and_path(argument) for argument in arguments]
+    places = [Path(os.path.abspath(path)) for _, path in named]
+    for twice in _repeated(places):
+        raise UserError(f"{twice}: given twice; name every experiment once")
+    names = [name or _short(place, places) for (name, _), place in zip(named, places, strict=True)]
+    for twice in _repeated(names):
+        raise UserError(f"two experiments are called '{twice}'; give each a name with NAME=PATH")
+    return [
+        experiment
+        for name, (_, path) in zip(names, named, strict=True)
+        for experiment in _read(name, path)
+    ]
+
+
+def _name_and_path(argument: str) -> tuple[str | None, Path]:
+    name, sign, path = argument.partition("=")
+    if not sign or "/" in name or Path(argument).exists():
+        return None, Path(argument)
+    if not name.strip() or not path:
+        raise UserError(f"'{argument}': expected PATH or NAME=PATH")
+    return name.strip(), Path(path)
+
+
+def _repeated(values: Sequence[Any]) -> Iterable[Any]:
+    return (value for index, value in enumerate(values) if value in values[:index])
+
+
+def _short(place: Path, places: Sequence[Path]) -> str:
+    """The last parts of a path, as many as no other path ends with."""
+    # The number of a seed or step alone would say nothing.
+    depth = 3 if place.parent.name in ("seeds", "steps") else 1
+    while sum(place.parts[-depth:] == other.parts[-depth:] for other in places) > 1:
+        depth += 1
+    return "/".join(place.parts[-depth:])
+
+
+def _read(name: str, path: Path) -> list[ScoredExperiment]:
+    if not path.is_dir():
+        raise UserError(
+            f"{path}: no such folder; expected a run or restarts made by python -m tfglue.train"
+        )
+    folder = RunFolder(path)
+    if not folder.is_run() and (path / "restarts.json").is_file():
+        return [_of_report(name, path)]
+    if not folder.is_run() and any((path / own).exists() for own in ("seeds", "experiment.yaml")):
+        runs = [RunFolder(entry) for entry in sorted((path / "seeds").glob("*"), key=_by_number)]
+        runs = [run for run in runs if run.path.is_dir()]
+        finished = [r for r in runs if r.is_run() and r.manifest().get("status") == "complete"]
+        if not finished:
+            raise UserError(
+                f"{path}: no run of this experiment is finished; go on with "
+                f"python -m tfglue.train --output {path} --resume"
+            )
+        return _of_runs(name, path, finished, max(_asked_seeds(path), len(runs)))
+    return _of_runs(name, path, [folder], 1)
+
+
+def _by_number(path: Path) -> tuple[int, str]:
+    return (int(path.name) if path.name.isdecimal() else -1, path.name)
+
+
+def _asked_seeds(path: Path) -> int:
+    """How many restarts one command asked for; 0 where it was no such command."""
+    plan = path / "experiment.yaml"
+    if not plan.is_file():
+        return 0
+    try:
+        return int(read_yaml(plan)["settings"].get("seeds") or 0)
+    except (*_DAMAGES, ValueError):
+        raise UserError(f"{plan}: not what training wrote; restore the file") from None
+
+
+def _of_runs(
+    name: str, path: Path, runs: Sequence[RunFolder], expected: int
+) -> list[ScoredExperiment]:
+    manifests = [run.finished_manifest() for run in runs]
+    metrics = [_metrics(run) for run in runs]
+    if any(found["main"] != metrics[0]["main"] for found in metrics):
+        raise UserError(f"{path}: its runs are not of one task and metric; give them one by one")
+    return [
+        ScoredExperiment(
+            name,
+            path,
+            task,
+            metric,
+            tuple(
+                _row(path, run, manifest, found[task], task, metric)
+                for run, manifest, found in zip(runs, manifests, metrics, strict=True)
+            ),
+            expected,
+            _through(manifests[0]),
+            _dev(manifests[0], task),
+        )
+        for task, metric in metrics[0]["main"].items()
+    ]
+
+
+def _metrics(run: RunFolder) -> dict[str, Any]:
+    metrics = run.metrics()
+    main = metrics.get("main") if isinstance(metrics, dict) else None
+    if not isinstance(main, dict) or not all(isinstance(metrics.get(task), dict) for task in main):
+        raise UserError(
+            f"{run.path / 'metrics.json'}: expected task -> split -> metric, and under 'main' the "
+            "main metric of each task; restore the file"
+        )
+    return metrics
+
+
+def _row(
+    path: Path,
+    run: RunFolder,
+    manifest: Mapping[str, Any],
+    splits: Mapping[str, Any],
+    task: str,
+    metric: str,
+) -> dict[str, Any]:
+    timing = run.path / "timing.json"
+    try:
+        score = _score(splits, metric, run.path / "metrics.json")
+        floor = manifest["result"].get("floor", {}).get(task)
+        return {
+            "seed": manifest["config"]["seed"],
+            "run": os.path.relpath(run.path, path),
+            "score": score,
+            "metrics": dict(splits),
+            "floor": floor,
+            "degenerate": None if floor is None else score <= floor,
+            "seconds": read_json(timing)["seconds"] if timing.is_file() else None,
+            "updates": manifest["result"]["updates"],
+        }
+    except _DAMAGES as error:
+        raise UserError(f"{run.path}: not what training wrote ({error}); restore it") from None
+
+
+def _of_report(name: str, path: Path) -> ScoredExperiment:
+    """Restarts, by what ``restarts.json`` says; it holds even where runs are deleted by now."""
+    file = path / "restarts.json"
+    report = read_json(file)
+    if not isinstance(report, dict) or report.get("format") != RESTARTS_FORMAT:
+        raise UserError(f"{file}: expected format {RESTARTS_FORMAT}; restore the file")
+    manifests = []
+    rows = []
+    try:
+        task, metric = report["task"], report["metric"]
+        for row in report["seeds"]:
+            _score(row["metrics"], metric, file)
+            run = RunFolder(path / row["run"])
+            manifests.append(run.manifest() if run.is_run() else {})
+            names = ("seed", "run", "score", "metrics", "floor", "degenerate", "seconds")
+            rows.append({name: row[name] for name in names})
+            rows[-1]["updates"] = manifests[-1].get("result", {}).get("updates")
+    except _DAMAGES as error:
+        raise UserError(f"{file}: not what training wrote ({error}); restore the file") from None
+    if not rows:
+        raise UserError(f"{file}: no run of these restarts is finished")
+    known = next(filter(None, manifests), {})
+    expected = max(_asked_seeds(path), len(rows))
+    return ScoredExperiment(
+        name, path, task, metric, tuple(rows), expected, _through(known), _dev(known, task)
+    )
+
+
+def _score(splits: Mapping[str, Any], metric: str, file: Path) -> float:
+    score = (splits.get("dev") or {}).get(metric)
+    if score is None:
+        raise UserError(
+            f"{file}: no dev scores; a run is compared by its dev rows, so train it with them"
+        )
+    if not isinstance(score, int | float) or not math.isfinite(score):
+        raise UserError(f"{file}: {metric} on dev is {score!r}, expected a finite number")
+    return score
+
+
+def _through(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple("+".join(parent["tasks"]) for parent in manifest.get("parents", ()))
+
+
+def _dev(manifest: Mapping[str, Any], task: str) -> Mapping[str, Any]:
+    return manifest.get("data", {}).get(task, {}).get("dev", {})

@@ -1,0 +1,97 @@
+"""A run that another run begins from: the `--init` setting."""
+
+from functools import partial
+from typing import Any
+
+import keras
+
+from tfglue.data.tokenizer import BertTokenizer
+from tfglue.errors import UserError
+from tfglue.models.encoder import BertEncoder
+from tfglue.models.loaded_encoder import LoadedEncoder, LoadReport
+from tfglue.run_folder import RunFolder, load_tensors
+from tfglue.tasks.task import Task
+
+
+class InitialRun:
+    """Weights of a finished run, or of one epoch of it, for a run of another task (or the same).
+
+    Args:
+        name: ``RUN`` or ``RUN@<epoch>``.
+
+    Raises:
+        UserError: there is no such run or epoch, or the run is not finished.
+    """
+
+    def __init__(self, name: str):
+        self.name = name
+        self.folder, self.epoch = RunFolder.named(name)
+        self.manifest = self.folder.finished_manifest()
+        self.weights = self.folder.weights(self.epoch)
+
+    @property
+    def encoder_name(self) -> str:
+        """What the run's own `--encoder` was, at the root of the chain."""
+        return self.manifest["encoder"]["name"]
+
+    def load_encoder(self) -> LoadedEncoder:
+        """The run's encoder; every tensor of it is there, or it is an error."""
+        encoder = BertEncoder(**self.manifest["encoder"]["config"])
+        weights = encoder.named_weights()
+        load_tensors(self.weights / "encoder.safetensors", weights)
+        report = LoadReport(loaded=tuple(weights), unused=self._heads())
+        vocabulary = self.folder.tokenizer / "vocab.txt"
+        read = partial(BertTokenizer.from_file, vocabulary)
+        return LoadedEncoder(encoder, report, f"run {self.name}", read)
+
+    def load_head(self, task: Task, head: keras.layers.Layer) -> None:
+        """Fills the head of a task that the run has too.
+
+        Raises:
+            UserError: the run has no head for the task, or one for other labels.
+        """
+        known = self.manifest["tasks"]
+        if task.name not in known:
+            raise UserError(
+                f"--init_parts all: {self.name} has heads for {', '.join(known)}, none for "
+                f"{task.name}; use --init_parts encoder"
+            )
+        labels = tuple(known[task.name].get("labels", ()))
+        if labels != task.labels:
+            raise UserError(
+                f"--init_parts all: {self.name} answers {task.name} with {', '.join(labels)}, "
+                f"this task has {', '.join(task.labels)}; use --init_parts encoder"
+            )
+        load_tensors(self.weights / "heads" / f"{task.name}.safetensors", head.named_weights())
+
+    def lineage(self) -> list[dict[str, Any]]:
+        """The runs that led here, first to last, this one included; for ``run.yaml``."""
+        scores = self.folder.metrics()
+        return [
+            *self.manifest["parents"],
+            {
+                "run": str(self.folder.path),
+                "epoch": self.epoch,
+                "tasks": list(self.manifest["tasks"]),
+                "scores": {
+                    task: {metric: scores[task]["dev"][metric]}
+                    for task, metric in scores["main"].items()
+                    if "dev" in scores.get(task, {}) and self.epoch is None
+                },
+            },
+        ]
+
+    def _heads(self) -> tuple[str, ...]:
+        return tuple(f"heads.{task}" for task in self.manifest["tasks"])
+
+
+def init_line(initial: InitialRun, parts: str, task: Task) -> str:
+    """One line on what a run takes over, what is new and what is left behind."""
+    heads = set(initial.manifest["tasks"])
+    kept = {task.name} if parts == "all" else set()
+    chain = " -> ".join("+".join(step["tasks"]) for step in initial.lineage())
+    new = "" if kept else f"; new: head of {task.name}"
+    dropped = f"; dropped: heads of {', '.join(sorted(heads - kept))}" if heads - kept else ""
+    loaded = "encoder and head" if kept else "encoder"
+    return f"init: {loaded} of {initial.name} ({chain}){new}{dropped}"
+

@@ -1,0 +1,12 @@
+"""Kinds of tasks by name: what `Task.kind` refers to."""
+
+from tfglue.kinds.classify import Classify
+from tfglue.kinds.kind import Kind
+from tfglue.kinds.regress import Regress
+from tfglue.registry import Registry
+
+__all__ = ["KINDS", "Kind"]
+
+KINDS: Registry[Kind] = Registry("kind of task")
+KINDS.add("classify", Classify())
+KINDS.add("regress", Regress())

@@ -1,0 +1,102 @@
+"""All that decides how training goes on, in memory and in a checkpoint."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfglue.errors import UserError
+from tfglue.training.checkpoint import CheckpointFolder
+from tfglue.training.selection import Selection
+
+
+class TrainingState:
+    """Weights, optimizer, and where training stands.
+
+    Args:
+        weights: name -> trained weight.
+        optimizer: built on these weights.
+        patience: see `Selection`.
+
+    Attributes:
+        update: optimizer updates done.
+        history: a row every so many updates.
+        selection: the best evaluation so far.
+        best_weights: values of the weights at that evaluation.
+        loss_sum, loss_count: losses since the last row of the history, and of how many examples.
+    """
+
+    def __init__(
+        self,
+        weights: Mapping[str, keras.Variable],
+        optimizer: keras.optimizers.Optimizer,
+        patience: int | None,
+    ):
+        self.weights = weights
+        self.update = 0
+        self.history: list[dict[str, Any]] = []
+        self.selection = Selection(patience)
+        self.best_weights: dict[str, np.ndarray] = {}
+        self.loss_sum, self.loss_count = 0.0, 0
+        self._slots = {f"{i:05d}": variable for i, variable in enumerate(optimizer.variables)}
+        self._seconds_before = 0.0
+        self._started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of this session and, in a resumed run, of those before up to what they saved."""
+        return self._seconds_before + time.monotonic() - self._started
+
+    def keep_best(self) -> None:
+        """Takes a copy of the weights as the best so far."""
+        self.best_weights = {name: weight.numpy() for name, weight in self.weights.items()}
+
+    def save(self, checkpoints: CheckpointFolder) -> None:
+        """Writes a checkpoint."""
+        content = {
+            "update": self.update,
+            "history": self.history,
+            "selection": self.selection.state(),
+            "loss_sum": self.loss_sum,
+            "loss_count": self.loss_count,
+            "seconds": self.seconds,
+        }
+        groups = {
+            "weights": {name: weight.numpy() for name, weight in self.weights.items()},
+            "optimizer": {name: np.asarray(slot) for name, slot in self._slots.items()},
+            "best": self.best_weights,
+        }
+        checkpoints.save(self.update, content, groups)
+
+    def restore(self, checkpoints: CheckpointFolder) -> bool:
+        """Takes the latest checkpoint's state; returns False if there is none.
+
+        Raises:
+            UserError: if its tensors are not exactly those of this model and optimizer.
+        """
+        loaded = checkpoints.load()
+        if loaded is None:
+            return False
+        content, groups = loaded
+        for group, variables in (("weights", self.weights), ("optimizer", self._slots)):
+            found = {name: value.shape for name, value in groups.get(group, {}).items()}
+            expected = {name: tuple(variable.shape) for name, variable in variables.items()}
+            if found != expected:
+                differing = sorted(found.items() ^ expected.items())[0][0]
+                raise UserError(
+                    f"{checkpoints.folder}: {group} of the checkpoint do not fit this run "
+                    f"(first difference: {differing})"
+                )
+            for name, variable in variables.items():
+                variable.assign(groups[group][name])
+        self.best_weights = groups.get("best", {})
+        if self.best_weights.keys() not in (set(), self.weights.keys()):
+            raise UserError(f"{checkpoints.folder}: best weights do not fit this run")
+        self.update = content["update"]
+        self.history = content["history"]
+        self.selection = Selection(**content["selection"])
+        self.loss_sum, self.loss_count = content["loss_sum"], content["loss_count"]
+        self._seconds_before = content["seconds"]
+        return True
