@@ -85,7 +85,7 @@ def mistakes(tmp_path):
     yield [str(run("half", status="training"))], "half: this run is not finished"
     yield [str(tmp_path / "mixed")], "mixed: its runs are not of one task"
     yield [damaged(run("cut"), "metrics.json", '{\n "rte": {')], "metrics.json:2: not valid JSON"
-    yield [damaged(run("list"), "metrics.json", "[1]")], "metrics.json: expected task -> split"
+    yield [damaged(run("list"), "metrics.json", "[1]")], "metrics.json: expected metrics by task"
     yield ([damaged(run("nodev"), "metrics.json", '{"rte": {}, "main": {"rte": "accuracy"}}')],
            "metrics.json: no dev scores")
     yield ([damaged(run("nan"), "metrics.json",
