@@ -61,14 +61,16 @@ def _predict(argv: Sequence[str] | None) -> None:
     table = Path(flags.input or "").suffix in (".csv", ".jsonl")
     lines = _read_lines(flags.input) if flags.input and not table else None
     quiet_tensorflow()
-    from tfglue.data.examples import Examples
+    from tfglue.data.examples import TextExamples
     from tfglue.run import Run
 
     opened = Run.open(flags.run)
     task = answered_task(opened, flags.task)
     if lines is not None:
         columns = _columns(lines, len(task.text_fields), flags.input)
-        examples = Examples([str(i) for i in range(len(lines))], columns, None, flags.input)
+        examples = TextExamples(
+            ids=[str(i) for i in range(len(lines))], origin=flags.input, texts=columns, labels=None
+        )
     else:
         source = source_for(opened, task, flags.data, flags.input)
         examples = source.read(flags.split or "input", labelled=False)

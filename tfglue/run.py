@@ -8,7 +8,7 @@ from typing import Any
 
 from tfglue.config import TrainConfig
 from tfglue.data.encode import encode
-from tfglue.data.examples import Examples
+from tfglue.data.examples import Examples, TextExamples
 from tfglue.data.tokenizer import BertTokenizer
 from tfglue.errors import UserError
 from tfglue.kinds import KINDS
@@ -154,7 +154,9 @@ class Run:
                     f"texts ({', '.join(declared.text_fields)}), not {len(row)}"
                 )
         columns = tuple([row[i] for row in rows] for i in range(len(declared.text_fields)))
-        examples = Examples([str(i) for i in range(len(rows))], columns, None, "texts")
+        examples = TextExamples(
+            ids=[str(i) for i in range(len(rows))], origin="texts", texts=columns, labels=None
+        )
         return self.answer(declared, examples).records()
 
 

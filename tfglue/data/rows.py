@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfglue.data.examples import Examples
+from tfglue.data.examples import TextExamples
 from tfglue.errors import UserError, suggestion
 from tfglue.tasks.tables import Table, parse_number
 from tfglue.tasks.task import Column, Task
@@ -17,7 +17,7 @@ _TAB_OR_BREAK = re.compile(r"[\t\r\n]")
 
 def read_examples(
     table: Table, task: Task, text: Sequence[Column], label: Column | None
-) -> Examples:
+) -> TextExamples:
     """Reads a table's rows as examples of a task.
 
     Args:
@@ -65,7 +65,7 @@ def read_examples(
             column.append(part)
     if not ids:
         raise UserError(f"{table.path}: no row is left to use")
-    return Examples(
+    return TextExamples(
         ids=ids,
         texts=tuple(texts),
         labels=None if label is None else np.asarray(labels, task.label_dtype),

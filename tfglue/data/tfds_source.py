@@ -10,7 +10,7 @@ from urllib.request import getproxies
 
 import numpy as np
 
-from tfglue.data.examples import Examples
+from tfglue.data.examples import Examples, TextExamples
 from tfglue.errors import UserError, suggestion
 from tfglue.tasks.task import Task
 
@@ -51,7 +51,7 @@ class TfdsSource:
                 f"task '{self.task.name}' has no split '{split}' in tensorflow-datasets"
                 f"{suggestion(split, self.splits())} (splits: {', '.join(self.splits())})"
             )
-        with_labels = labelled and self.task.files[split].label is not None
+        with_labels = labelled and self.task.files[split].labelled
         rows = self._load(split)
         return self._examples(split, rows, with_labels)
 
@@ -117,7 +117,13 @@ class TfdsSource:
         for row, parts in zip(chosen, zip(*texts, strict=True), strict=True):
             if not any(part.strip() for part in parts):
                 raise UserError(f"{origin}: the text of row {ids[row]} is blank")
-        return Examples([str(ids[row]) for row in chosen], texts, labels, origin, skipped)
+        return TextExamples(
+            ids=[str(ids[row]) for row in chosen],
+            origin=origin,
+            skipped=skipped,
+            texts=texts,
+            labels=labels,
+        )
 
 
 def _require_network(urls: Iterable[str]) -> None:
