@@ -1,5 +1,6 @@
 """Settings of a training run: flags, recipes and `run.yaml` in one dataclass."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,8 +33,11 @@ class TrainConfig:
     text_fields: str | None = setting(None, "one or two text columns of your files, a,b")
     label_field: str | None = setting(None, "label column of your files [label]")
     kind: str | None = setting(
-        None, "what your labels are; inferred if not given", choices=("classify", "regress")
+        None,
+        "what your labels are; inferred if not given",
+        choices=("classify", "regress", "span", "answerable", "tag"),
     )
+    labels: str | None = setting(None, "file with one tag a line, in the order of their ids")
     encoder: str = setting(
         "tiny",
         "tiny, a folder (Hugging Face, KerasHub, Google TF1, or a configuration only), a file of "
@@ -67,6 +71,25 @@ class TrainConfig:
     )
     recipe: str | None = setting(None, "published settings by name, or a YAML file")
     max_length: int | None = setting(None, "tokens a row at most", kind=int, least=8)
+    doc_stride: int = setting(
+        128, "tokens from one window of a passage to the next", kind=int, least=1
+    )
+    max_query_length: int = setting(64, "tokens of a question at most", kind=int, least=1)
+    n_best_size: int = setting(20, "best starts and ends of an answer looked at", kind=int, least=1)
+    max_answer_length: int = setting(30, "tokens of an answer at most", kind=int, least=1)
+    negatives: str = setting(
+        "auto",
+        "whether questions may have no answer; auto: as the task says",
+        choices=("auto", "true", "false"),
+    )
+    null_score_diff_threshold: str = setting(
+        "tuned",
+        "how far having no answer must beat the best answer: a number, or tuned on a tenth of the "
+        "training questions, set aside",
+    )
+    balance: bool = setting(
+        False, "draw rows of every class (with and without answer) equally often", kind=bool
+    )
     batch_size: int | None = setting(
         None, "rows of one forward pass, over all devices", kind=int, least=1
     )
@@ -214,6 +237,24 @@ def _check(config: TrainConfig) -> None:
         raise UserError("--patience needs --dev_file: without it nothing is evaluated")
     evaluation_interval(config.evaluate_every, updates_per_epoch=1)
     saved_epochs(config.save)
+    null_threshold(config)
+
+
+def null_threshold(config: TrainConfig) -> float | None:
+    """The number that `--null_score_diff_threshold` gives, or None if it is tuned."""
+    text = config.null_score_diff_threshold
+    if text == "tuned":
+        return None
+    try:
+        value = float(text)
+        if not math.isfinite(value):
+            raise ValueError
+    except ValueError:
+        raise UserError(
+            f"--null_score_diff_threshold: expected a number or tuned, not '{text}'"
+            f"{suggestion(text, ('tuned',))}"
+        ) from None
+    return value
 
 
 def text_fields(text: str | None) -> tuple[str, ...] | None:

@@ -81,9 +81,14 @@ class Answers:
     labels: list[str] | None = None
 
     @property
-    def path(self) -> Path:
-        """Where the run keeps these predictions."""
+    def place(self) -> Path:
+        """Where the run keeps these predictions, see `RunFolder.predictions`."""
         return RunFolder(self.run.weights).predictions(self.file.task.name, self.file.split)
+
+    @property
+    def path(self) -> Path:
+        """The file that holds them."""
+        return Path(f"{self.place}.tsv")
 
 
 def owners(runs: Sequence[FinishedRun]) -> dict[str, FinishedRun]:
@@ -208,6 +213,6 @@ def predict_rest(files: Sequence[Answers]) -> None:
         for item in rest:
             if item.run.name == name:
                 print(f"{item.file.name}: {len(item.examples):,} rows by {name}", flush=True)
-                opened.answer(item.task, item.examples).write(item.path)
+                opened.answer(item.task, item.examples).write(item.place)
                 # What is kept is what is submitted, checked the same way.
                 item.labels = read_answers(item.path, item.task, item.examples.ids)

@@ -10,14 +10,15 @@ import numpy as np
 
 from tfglue import tasks
 from tfglue.config import TrainConfig, resolve, text_fields
-from tfglue.data.encode import encode
 from tfglue.data.examples import Examples
 from tfglue.data.features import Features
+from tfglue.data.held_out import TUNING_SPLIT, split_held_out
 from tfglue.data.sources import FileSource, Source, open_source
 from tfglue.data.subset import nested_order, subset_size
 from tfglue.data.tokenizer import BertTokenizer
 from tfglue.errors import UserError, suggestion
 from tfglue.initial_run import InitialRun, init_line
+from tfglue.kinds import KINDS
 from tfglue.models.checkpoints import LoadedEncoder, load_encoder
 from tfglue.models.encoder import BertEncoder
 from tfglue.tasks.files import task_from_files
@@ -157,12 +158,18 @@ def prepare(given: Mapping[str, Any], say: Say) -> Prepared:
     for split in source.splits():
         if split.startswith("dev") and split not in examples:
             examples[split] = source.read(split)
-    rows = _chosen_rows(examples["train"], config)
+    rows, aside = _chosen_rows(task, examples["train"], config)
+    if aside is not None:
+        examples[TUNING_SPLIT] = examples["train"].take(aside)
     if rows is not None:
         examples["train"] = examples["train"].take(rows)
-    features = {s: encode(rows_, tokenizer, config.max_length) for s, rows_ in examples.items()}
-    for split, split_examples in examples.items():
-        say(_split_line(split, split_examples, features[split], config.max_length))
+    kind = KINDS.get(task.kind)
+    features = {
+        split: kind.encode(task, found, tokenizer, config, training=split == "train")
+        for split, found in examples.items()
+    }
+    for split, found in examples.items():
+        say(_split_line(split, found, features[split], config))
     return Prepared(
         given, config, task, examples, features, tokenizer, loaded, loaded.digest(), shape, rows,
         initial,
@@ -179,21 +186,30 @@ def _settings_line(config: TrainConfig) -> str:
     return ", ".join(f"{k} {v}" for k, v in config.to_dict().items() if v is not None)
 
 
-def _chosen_rows(train: Examples, config: TrainConfig) -> np.ndarray | None:
-    if config.train_examples is None and config.train_fraction is None:
-        return None
-    size = subset_size(len(train), config.train_examples, config.train_fraction)
-    return nested_order(train.labels)[:size]
+def _chosen_rows(
+    task: Task, train: Examples, config: TrainConfig
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Examples to train on and to tune on; None for all of them, or for none."""
+    rows = aside = None
+    share = KINDS.get(task.kind).tuning_share(task, config)
+    if share:
+        rows, aside = split_held_out(train, share)
+    if config.train_examples is not None or config.train_fraction is not None:
+        rows = np.arange(len(train)) if rows is None else rows
+        size = subset_size(len(rows), config.train_examples, config.train_fraction)
+        rows = rows[nested_order(train.strata[rows])[:size]]
+    return rows, aside
 
 
-def _split_line(split: str, examples: Examples, features: Features, max_length: int) -> str:
+def _split_line(split: str, examples: Examples, features: Features, config: TrainConfig) -> str:
     lengths = features.lengths
+    rows = "" if len(features) == len(examples) else f" in {len(features)} windows"
     line = (
-        f"{split}: {len(examples)} rows from {examples.origin}, {lengths.mean():.1f} tokens on "
-        f"average, {lengths.max()} at most"
+        f"{split}: {len(examples)} examples from {examples.origin}{rows}, {lengths.mean():.1f} "
+        f"tokens on average, {lengths.max()} at most"
     )
     if features.truncated:
-        line += f", {features.truncated} cut to {max_length}"
+        line += f", {features.truncated} cut to {config.max_length}"
     if examples.skipped:
         line += f", {examples.skipped} left out"
     return f"{line}, digest {examples.digest()[:12]}"

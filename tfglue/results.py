@@ -3,10 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from tfglue.curves import plot_curves
-from tfglue.predictions import Predictions
+from tfglue.predictions.predictions import Predictions
 from tfglue.run_folder import RunFolder
 from tfglue.tasks.task import Task
 
@@ -14,7 +12,7 @@ from tfglue.tasks.task import Task
 def write_results(
     folder: RunFolder,
     task: Task,
-    answers: Mapping[str, tuple[Predictions, np.ndarray]],
+    answers: Mapping[str, Predictions],
     history: Sequence[Mapping[str, Any]],
     best_update: int | None,
 ) -> dict[str, Any]:
@@ -23,7 +21,7 @@ def write_results(
     Args:
         folder: the run's folder.
         task: what was trained.
-        answers: split -> predictions of the kept weights, and the labels.
+        answers: split -> predictions of the kept weights.
         history: rows of the training loop.
         best_update: marked in the plot where there is one.
 
@@ -31,9 +29,9 @@ def write_results(
         Content of ``metrics.json``.
     """
     metrics: dict[str, dict[str, dict[str, float]]] = {task.name: {}}
-    for split, (predictions, labels) in answers.items():
+    for split, predictions in answers.items():
         predictions.write(folder.predictions(task.name, split))
-        metrics[task.name][split] = predictions.score(labels)
+        metrics[task.name][split] = predictions.score()
     main = {task.name: task.main_metric}
     folder.write_metrics(metrics, main)
     folder.write_history(history)

@@ -159,8 +159,8 @@ class RunFolder:
         return self.path / "epochs" / str(epoch)
 
     def predictions(self, task: str, split: str) -> Path:
-        """File of the predictions for a split."""
-        return self.path / "predictions" / task / f"{split}.tsv"
+        """Place of the predictions for a split: a folder, or a file's name without its suffix."""
+        return self.path / "predictions" / task / split
 
     def write_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Writes ``history.csv``: a row every so many updates, metrics where there were any."""

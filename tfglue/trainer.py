@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfglue.budget import budget_lines, check_disk
@@ -110,6 +111,7 @@ class Training:
         tf.config.experimental.enable_op_determinism()
         self.prepared, self.say, self.callbacks = prepared, say, callbacks
         self.config, self.task = prepared.config, prepared.task
+        self.kinds = {self.task.name: KINDS.get(self.task.kind)}
         self.model = self._build_model()
         self.plan = BatchPlan(
             lengths=prepared.features["train"].lengths,
@@ -118,6 +120,7 @@ class Training:
             seed=self.config.seed,
             task=self.task.name,
             batching=self.config.batching,
+            classes=self._balanced_classes(),
         )
         self.total_updates = self._total_updates()
         self.saved_epochs = self._saved_epochs()
@@ -125,7 +128,7 @@ class Training:
         self.first_worker = self.config.strategy != "multi_worker" or worker_index() == 0
         self.evaluation = Evaluation(
             self.task, prepared.examples, prepared.features,
-            Predictor(self.model, self.config.eval_batch_size),
+            Predictor(self.model, self.kinds, self.config.eval_batch_size), self.config,
         )
         output = str(self.output.path)
         self.manifest = build_manifest(prepared, self.model, self.total_updates, output)
@@ -143,6 +146,14 @@ class Training:
         if self.prepared.initial and config.init_parts == "all":
             self.prepared.initial.load_head(self.task, model.heads[self.task.name])
         return model
+
+    def _balanced_classes(self) -> np.ndarray | None:
+        if not self.config.balance:
+            return None
+        classes = self.kinds[self.task.name].classes(self.prepared.features["train"])
+        if classes is None:
+            raise UserError(f"--balance: task {self.task.name} has no classes of rows")
+        return classes
 
     def _total_updates(self) -> int:
         config = self.config
@@ -224,7 +235,7 @@ class Training:
         step = TrainStep(
             self.model,
             optimizer,
-            {self.task.name: KINDS.get(self.task.kind)},
+            self.kinds,
             clip_norm=config.clip_norm,
             precision=config.precision,
         )
@@ -276,7 +287,8 @@ class Training:
             for name, weight in state.weights.items():
                 weight.assign(state.best_weights[name])
         self.folder.save_weights(self.model)
-        answers = self.evaluation.answers()
+        calibration = self.evaluation.calibration()
+        answers = self.evaluation.answers(calibration)
         metrics = write_results(self.folder, self.task, answers, state.history, best)
         self.folder.write_timing(
             {
@@ -292,6 +304,7 @@ class Training:
                 "best_update": best,
                 "kept": kept,
                 "floor": self.evaluation.floor(),
+                "calibration": {self.task.name: dict(calibration)},
             },
         }
         write_text(self.folder.card, model_card(self.manifest, metrics, str(self.output.path)))
@@ -303,5 +316,5 @@ class Training:
         self.say(f"kept: {kept}; run folder: {self.output.path}")
         return Run(
             self.output, {self.task.name: self.task}, self.prepared.tokenizer, self.model,
-            self.config.max_length,
+            self.config, {self.task.name: calibration},
         )

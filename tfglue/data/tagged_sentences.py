@@ -15,7 +15,7 @@ class TaggedSentences(Examples):
     Args:
         ids, origin, skipped: as in `Examples`; `skipped` counts sentences.
         words: the words of all sentences in a row.
-        row_splits: int64 (sentences + 1,); sentence i is ``words[row_splits[i]:row_splits[i + 1]]``.
+        row_splits: int64 (sentences + 1,), the borders between sentences.
         tags: int32 (words,), tag ids; None if unlabelled.
         lines: for each sentence its lines in the file, from which predictions are written in the
             file's own columns; None where there was no such file.

@@ -16,7 +16,7 @@ from tfglue.training.seeds import dropout_seed
 from tfglue.training.state import TrainingState
 from tfglue.training.step import TrainStep
 from tfglue.training.stop_signal import StopSignal
-from tfglue.training.task_batches import TaskBatches
+from tfglue.training.task_batches import TaskBatches, Update
 
 Metrics = dict[str, dict[str, dict[str, float]]]
 """task -> split -> metric -> value."""
@@ -122,7 +122,7 @@ class TrainingLoop:
                 self.save_epoch(0)
             stream = self.batches.updates(state.update)
             while state.update < total and not self._stopped():
-                self._one_update(*next(stream), progress)
+                self._one_update(next(stream), progress)
                 if stop.received:
                     self.save()
                     raise Interrupted(f"saved after update {state.update} of {total}")
@@ -130,20 +130,20 @@ class TrainingLoop:
             self.callbacks.on_train_end()
         self.rate = progress.rate
 
-    def _one_update(self, batches, examples: int, progress: TrainingProgress) -> None:
+    def _one_update(self, update: Update, progress: TrainingProgress) -> None:
         state, settings = self.state, self.settings
         epoch, in_epoch = divmod(state.update, settings.updates_per_epoch)
         if in_epoch == 0:
             self.callbacks.on_epoch_begin(epoch)
         self.callbacks.on_train_batch_begin(in_epoch)
-        seeds = [dropout_seed(settings.seed, state.update, i) for i in range(len(batches))]
-        loss = self.step(self.task, batches, examples, seeds)
-        self._pending.append((loss, examples))
+        seeds = [dropout_seed(settings.seed, state.update, i) for i in range(len(update.batches))]
+        loss = self.step(self.task, update.batches, update.loss_terms, seeds)
+        self._pending.append((loss, update.loss_terms))
         state.update += 1
         self.callbacks.on_train_batch_end(in_epoch)
         if progress.due:
             progress.loss(self._mean_loss())
-        progress.advance(examples)
+        progress.advance(update.rows)
 
         last = state.update == settings.total_updates
         ends_epoch = state.update % settings.updates_per_epoch == 0
