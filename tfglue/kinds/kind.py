@@ -87,7 +87,7 @@ class Kind(ABC):
         """The main metric of a model that learned nothing; runs not above it are degenerate."""
 
     def classes(self, features: Features) -> np.ndarray | None:
-        """One number a row, for `--balance` to draw equally often; None for rows without classes."""
+        """One number a row, drawn equally often by `--balance`; None for rows without classes."""
         return None
 
     def tuning_share(self, task: Task, config: TrainConfig) -> float:

@@ -8,7 +8,7 @@ from tfglue.data.features import NO_LABEL
 from tfglue.data.questions import Questions
 from tfglue.data.span_features import CLS_POSITION, SpanWindowing, span_features
 from tfglue.kinds.kind import Kind
-from tfglue.metrics.null_threshold import best_null_threshold
+from tfglue.metrics.null_threshold import best_threshold
 from tfglue.models.encoder import MASKED_SCORE
 from tfglue.models.token_head import TokenHead
 from tfglue.predictions.spans import SpanPredictions
@@ -96,9 +96,11 @@ class Span(QuestionKind):
 
     def calibrate(self, predictions):
         """The threshold with the best F1."""
-        golds = [[text for text, _ in golds] for golds in predictions.examples.answers]
-        texts = [span.text for span in predictions.best_spans]
-        return {NULL_THRESHOLD: best_null_threshold(texts, golds, predictions.null_differences)}
+        scores = predictions.best_scores
+        best = best_threshold(
+            scores.f1, scores.has_answer, scores.answered, predictions.null_differences
+        )
+        return {NULL_THRESHOLD: best.value}
 
 
 def has_negatives(task: Task, config: TrainConfig) -> bool:

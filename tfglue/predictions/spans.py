@@ -12,8 +12,10 @@ from scipy.special import softmax
 from tfglue.data.questions import Questions
 from tfglue.data.span_features import CLS_POSITION, SpanFeatures
 from tfglue.files import json_text
+from tfglue.metrics.question_scores import QuestionScores
 from tfglue.metrics.span import question_scores
-from tfglue.predictions.predictions import Predictions, tab_separated
+from tfglue.metrics.span_plot import plot_answering
+from tfglue.predictions.predictions import Predictions, nine_digits, tab_separated
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,10 @@ class SpanPredictions(Predictions):
     @cached_property
     def null_differences(self) -> np.ndarray:
         """float64 (questions,): by how much having no answer beats the best answer."""
+        # Infinity, for a passage without a word, has no place in JSON.
+        largest = float(np.finfo(np.float32).max)
         return np.array(
-            [null.score - (best[0].score if best else -np.inf)
+            [null.score - best[0].score if best else largest
              for null, best in zip(self.null_spans, self.n_best, strict=True)]
         )
 
@@ -98,28 +102,33 @@ class SpanPredictions(Predictions):
         """For each question the answer given."""
         if self.null_threshold is None:
             return self.best_spans
-        # A passage without any token has no best answer.
-        absent = (self.null_differences > self.null_threshold) | np.isinf(self.null_differences)
+        absent = self.null_differences > self.null_threshold
         return [
             null if none else best
             for none, null, best in zip(absent, self.null_spans, self.best_spans, strict=True)
         ]
+
+    @cached_property
+    def best_scores(self) -> QuestionScores:
+        """Scores of the best answers, no question left unanswered."""
+        golds = [[text for text, _ in golds] for golds in self.examples.answers]
+        return question_scores([span.text for span in self.best_spans], golds)
 
     def metrics(self):
         """``f1`` and ``exact_match``, fractions, as the official evaluation scores answers.
 
         Where questions may have no answer, also those of both kinds of questions.
         """
-        golds = [[text for text, _ in golds] for golds in self.examples.answers]
-        exact, f1 = question_scores([span.text for span in self.answers], golds)
-        found = {"f1": float(f1.mean()), "exact_match": float(exact.mean())}
-        answerable = self.examples.answerable
+        scores = self.best_scores
+        kinds = {"": np.ones(len(self.examples), bool)}
         if self.null_threshold is not None:
-            for name, chosen in (("has_answer", answerable), ("no_answer", ~answerable)):
-                if chosen.any():
-                    found[f"{name}_f1"] = float(f1[chosen].mean())
-                    found[f"{name}_exact_match"] = float(exact[chosen].mean())
-        return found
+            scores = scores.with_threshold(self.null_differences, self.null_threshold)
+            kinds |= {"has_answer_": scores.has_answer, "no_answer_": ~scores.has_answer}
+        return {
+            f"{prefix}{name}": float(values[chosen].mean())
+            for prefix, chosen in kinds.items() if chosen.any()
+            for name, values in (("f1", scores.f1), ("exact_match", scores.exact))
+        }
 
     def records(self):
         """``id``, ``label`` (the answer), ``start`` and ``end`` in characters, ``score``.
@@ -130,7 +139,7 @@ class SpanPredictions(Predictions):
         return [
             {
                 "id": question_id, "label": span.text, "start": span.start, "end": span.end,
-                "score": float(f"{dict(ranked)[span]:.9g}"),
+                "score": nine_digits([dict(ranked)[span]])[0],
             }
             for question_id, span, ranked in zip(
                 self.examples.ids, self.answers, self._ranked(), strict=True
@@ -157,11 +166,19 @@ class SpanPredictions(Predictions):
         }
         files["/nbest_predictions.json"] = json_text(best)
         if self.null_threshold is not None:
-            # JSON has no infinity, which a passage without a word would have.
-            odds = np.minimum(self.null_differences, np.finfo(np.float32).max)
-            named = dict(zip(ids, odds.tolist(), strict=True))
-            files["/null_odds.json"] = json_text(named)
+            odds = dict(zip(ids, self.null_differences.tolist(), strict=True))
+            files["/null_odds.json"] = json_text(odds)
         return files
+
+    def write(self, place):
+        """Writes `files` and, where questions may have no answer, ``answering.png`` and its CSV."""
+        super().write(place)
+        labelled = self.examples.labelled and self.examples.answerable.any()
+        if self.null_threshold is not None and labelled:
+            plot_answering(
+                self.best_scores, self.null_differences, place / "answering.png",
+                title=f"{self.task.name} {place.name}", threshold=self.null_threshold,
+            )
 
     def _ranked(self) -> Iterator[list[tuple[Span, float]]]:
         """For each question all that was considered with its probability, best first."""

@@ -14,6 +14,11 @@ from tfglue.files import json_text
 from tfglue.metrics import tagging
 from tfglue.predictions.predictions import Predictions, nine_digits
 
+_METRICS = {
+    "entity_f1": tagging.entity_f1, "precision": tagging.precision, "recall": tagging.recall,
+    "accuracy": tagging.accuracy,
+}
+
 
 @dataclass(frozen=True)
 class TagPredictions(Predictions):
@@ -49,7 +54,7 @@ class TagPredictions(Predictions):
     def metrics(self):
         """The task's metrics over all words, or over all entities that the tags spell."""
         gold, predicted = self._by_sentence(self._gold), self._by_sentence(self.tags)
-        return {name: tagging.METRICS[name](gold, predicted) for name in self.task.metrics}
+        return {name: _METRICS[name](gold, predicted) for name in self.task.metrics}
 
     def records(self):
         """``id``, ``words``, ``labels``, and ``probabilities`` of these labels."""
@@ -74,8 +79,10 @@ class TagPredictions(Predictions):
         files = {f"/predictions{suffix}": self.text()}
         if self.examples.labelled:
             gold, predicted = self._by_sentence(self._gold), self._by_sentence(self.tags)
-            report = tagging.per_label_report(gold, predicted, self.task.main_metric)
-            files["/report.json"] = json_text(report)
+            plain = self.task.main_metric == "accuracy"
+            report = tagging.token_label_report if plain else tagging.per_label_report
+            rows = [row._asdict() for row in report(gold, predicted)]
+            files["/report.json"] = json_text(rows)
         return files
 
     @property
