@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from tfglue import tasks
-from tfglue.config import OF_EXPERIMENTS, read_recipe
+from tfglue.config import OF_EXPERIMENTS, read_recipe, settings_of_other_kinds
 from tfglue.preparation import Say
 from tfglue.run_folder import RunFolder
 from tfglue.trainer import train_run
@@ -48,7 +48,9 @@ def train_steps(
     for number, name in enumerate(names, start=1):
         output = folder.path / "steps" / f"{number}-{name}"
         say(f"step {number} of {len(names) + 1}: {name}")
-        settings = shared | {"task": name, "output": str(output)}
+        others = settings_of_other_kinds(tasks.get(name).kind)
+        settings = {n: value for n, value in shared.items() if n not in others}
+        settings |= {"task": name, "output": str(output)}
         if given.get("intermediate_recipe"):
             settings |= read_recipe(given["intermediate_recipe"], name)
         around = folder.path.absolute().parent

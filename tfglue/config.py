@@ -162,6 +162,14 @@ class TrainConfig:
         return {k: v for k, v in asdict(self).items() if k not in _NOT_STORED}
 
 
+_OF_QUESTIONS = ("doc_stride", "max_query_length", "negatives", "balance")
+_OF_KINDS = {
+    "classify": ("balance",),
+    "span": (*_OF_QUESTIONS, "n_best_size", "max_answer_length", "null_score_diff_threshold"),
+    "answerable": _OF_QUESTIONS,
+    "tag": ("labels",),
+}
+
 # What makes a run part of a chain or a series is with those, in `experiment.yaml`.
 OF_EXPERIMENTS = ("intermediate", "intermediate_recipe", "seeds")
 _NOT_STORED = ("output", "resume", "overwrite", *OF_EXPERIMENTS)
@@ -191,7 +199,16 @@ def resolve(given: Mapping[str, Any], task: Task) -> TrainConfig:
         own = TINY | ({"epochs": TINY_PAIR_EPOCHS} if len(task.text_fields) == 2 else {})
     config = TrainConfig(**(own | recipe | dict(given) | {"task": task.name}))
     _check(config)
+    for name in settings_of_other_kinds(task.kind):
+        if name in given:
+            raise UserError(f"--{name}: does not apply, {task.name} is of kind {task.kind}")
     return config
+
+
+def settings_of_other_kinds(kind: str) -> frozenset[str]:
+    """Names of the settings that say nothing of tasks of this kind."""
+    all_of_kinds = {name for names in _OF_KINDS.values() for name in names}
+    return frozenset(all_of_kinds - set(_OF_KINDS.get(kind, ())))
 
 
 def read_recipe(name: str, task: str) -> dict[str, Any]:

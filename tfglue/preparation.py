@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tfglue import tasks
-from tfglue.config import TrainConfig, resolve, text_fields
+from tfglue.config import TrainConfig, resolve, settings_of_other_kinds, text_fields
 from tfglue.data.examples import Examples
 from tfglue.data.features import Features
 from tfglue.data.held_out import TUNING_SPLIT, split_held_out
@@ -138,7 +138,7 @@ def prepare(given: Mapping[str, Any], say: Say) -> Prepared:
     config = resolve({**given, "encoder": initial.encoder_name} if initial else given, task)
     if config.encoder == "tiny" and source.kind == "sample":
         say(_DEMONSTRATION.format(task=task.name))
-    say(f"settings: {_settings_line(config)}")
+    say(f"settings: {_settings_line(config, task)}")
     if initial:
         say(init_line(initial, config.init_parts, task))
     loaded = initial.load_encoder() if initial else load_encoder(config.encoder, config.seed)
@@ -182,8 +182,10 @@ def encoder_config(encoder: BertEncoder) -> dict[str, Any]:
     return {k: v for k, v in config.items() if k not in ("name", "trainable", "dtype")}
 
 
-def _settings_line(config: TrainConfig) -> str:
-    return ", ".join(f"{k} {v}" for k, v in config.to_dict().items() if v is not None)
+def _settings_line(config: TrainConfig, task: Task) -> str:
+    others = settings_of_other_kinds(task.kind)
+    shown = {name: value for name, value in config.to_dict().items() if name not in others}
+    return ", ".join(f"{name} {value}" for name, value in shown.items() if value is not None)
 
 
 def _chosen_rows(

@@ -111,16 +111,35 @@ def squad_scores(
     texts = read_predicted_texts(predictions, golds)
     scores = question_scores(list(texts.values()), list(golds.values()))
     if no_answer_scores is None:
-        return _percentages(scores)
+        return official_scores(scores)
     null_by_id = read_no_answer_scores(no_answer_scores, golds)
     null_scores = np.array([null_by_id[identity] for identity in golds])
-    # In the order of the scores' file: it decides between equal scores.
     place = {identity: index for index, identity in enumerate(golds)}
     order = np.array([place[identity] for identity in null_by_id])
+    return official_scores(scores, null_scores, no_answer_threshold, order)
+
+
+def official_scores(
+    scores: QuestionScores,
+    no_answer_scores: np.ndarray | None = None,
+    no_answer_threshold: float = 1.0,
+    order: np.ndarray | None = None,
+) -> dict[str, float]:
+    """What `squad_scores` returns, from the scores of the questions.
+
+    Args:
+        scores: of the predicted texts, before any threshold.
+        no_answer_scores, no_answer_threshold: as there; (questions,) and a number in their unit.
+        order: the questions in the order of the file of scores, which decides between equal ones.
+    """
+    if no_answer_scores is None:
+        return _percentages(scores)
+    order = np.arange(len(no_answer_scores)) if order is None else order
+    in_order = QuestionScores(*(column[order] for column in scores))
     return {
-        **_percentages(scores.with_threshold(null_scores, no_answer_threshold)),
-        **_best(QuestionScores(*(column[order] for column in scores)), null_scores[order]),
-        **_average_precisions(scores, null_scores),
+        **_percentages(scores.with_threshold(no_answer_scores, no_answer_threshold)),
+        **_best(in_order, no_answer_scores[order]),
+        **_average_precisions(scores, no_answer_scores),
     }
 
 

@@ -13,7 +13,7 @@ from tfglue.data.questions import Questions
 from tfglue.data.span_features import CLS_POSITION, SpanFeatures
 from tfglue.files import json_text
 from tfglue.metrics.question_scores import QuestionScores
-from tfglue.metrics.span import question_scores
+from tfglue.metrics.span import official_scores, question_scores
 from tfglue.metrics.span_plot import plot_answering
 from tfglue.predictions.predictions import Predictions, nine_digits, tab_separated
 
@@ -153,9 +153,10 @@ class SpanPredictions(Predictions):
         )
 
     def files(self):
-        """``predictions.json``, ``nbest_predictions.json`` and ``null_odds.json``.
+        """``predictions.json``, ``nbest_predictions.json``, ``null_odds.json``, ``official.json``.
 
-        The formats are those of SQuAD's official evaluation and Google's code.
+        The formats are those of SQuAD's official evaluation and Google's code; the last one holds
+        the official scores, in percent, the best thresholds among them.
         """
         ids = self.examples.ids
         texts = {name: span.text for name, span in zip(ids, self.answers, strict=True)}
@@ -168,6 +169,10 @@ class SpanPredictions(Predictions):
         if self.null_threshold is not None:
             odds = dict(zip(ids, self.null_differences.tolist(), strict=True))
             files["/null_odds.json"] = json_text(odds)
+        if self.examples.labelled:
+            differences = None if self.null_threshold is None else self.null_differences
+            official = official_scores(self.best_scores, differences, self.null_threshold)
+            files["/official.json"] = json_text(official)
         return files
 
     def write(self, place):
