@@ -24,8 +24,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-import tfglue.data.token_cache
 import tfglue.data.encode
+import tfglue.data.token_cache
 import tfglue.preparation
 from tfglue.data.examples import Examples
 from tfglue.data.sources import FileSource

@@ -48,6 +48,27 @@ FILES = (
 )
 
 
+# What the transferability code has: its nine scripts and their flags.
+TRANSFER_SCRIPTS = (
+    *(f"run_{what}_{which}.py" for what in ("finetuning", "textemb", "taskemb")
+      for which in ("CR", "QA", "SL")),
+)
+TRANSFER_FLAGS = (
+    "--data_dir", "--train_file", "--predict_file", "--model_type", "--model_name_or_path",
+    "--config_name", "--tokenizer_name", "--cache_dir", "--task_name", "--output_dir",
+    "--overwrite_output_dir", "--overwrite_cache", "--model_load_mode", "--max_seq_length",
+    "--do_train", "--do_eval", "--evaluate_during_training", "--logging_steps", "--do_predict",
+    "--do_lower_case", "--finetune_feature_extractor False", "--per_gpu_train_batch_size",
+    "--per_gpu_eval_batch_size", "--gradient_accumulation_steps", "--learning_rate",
+    "--weight_decay", "--adam_epsilon", "--max_grad_norm", "--num_train_epochs", "--max_steps",
+    "--warmup_steps", "--train_data_subset", "--eval_data_subset", "--data_subset", "--save",
+    "--eval_all_checkpoints", "--seed", "--no_cuda", "--local_rank", "--server_ip",
+    "--server_port", "--fp16", "--fp16_opt_level", "--labels", "--version_2_with_negative",
+    "--null_score_diff_threshold", "--doc_stride", "--max_query_length", "--n_best_size",
+    "--max_answer_length", "--verbose_logging",
+)
+
+
 class _Parsed(BaseException):
     """Stops a command once its flags are parsed."""
 
@@ -97,7 +118,26 @@ def _check_training(settings: dict) -> None:
         tasks.get(name)
     if "train_file" not in settings and "task" in settings:
         tasks.get(settings["task"])
-    resolve(settings, tasks.get("rte"))
+    of_kind = {kind: tasks.get(name) for name, kind in
+               (("rte", "classify"), ("squad2", "span"), ("ner", "tag"))}
+    if "train_file" in settings:
+        resolve(settings, of_kind[settings.get("kind", "classify")])
+    elif "task" in settings:
+        resolve(settings, tasks.get(settings["task"]))
+    else:
+        _resolve_for_any(settings, of_kind.values())
+
+
+def _resolve_for_any(settings: dict, declared) -> None:
+    """A flag that is spoken of without a task belongs to some kind of task."""
+    problems = []
+    for task in declared:
+        try:
+            resolve(settings, task)
+            return
+        except UserError as error:
+            problems.append(error)
+    raise problems[0]
 
 
 def commands(text: str) -> list[str]:
@@ -200,7 +240,8 @@ def test_commands_are_found_wherever_they_stand():
 
 def test_all_of_theirs_is_answered():
     answered = theirs(PAGE)
-    for names in (SCRIPTS, FLAGS, LOAD_MODES, SAVE_MODES, FILES):
+    lists = (SCRIPTS, FLAGS, LOAD_MODES, SAVE_MODES, FILES, TRANSFER_SCRIPTS, TRANSFER_FLAGS)
+    for names in lists:
         assert set(names) <= answered
 
 
