@@ -10,6 +10,7 @@ from tfglue.errors import UserError
 from tfglue.files import read_json, read_yaml
 from tfglue.run_folder import RunFolder
 from tfglue.scored_experiment import ScoredExperiment
+from tfglue.scored_row import scored_row
 
 RESTARTS_FORMAT = "tfglue.restarts.v1"
 
@@ -113,10 +114,7 @@ def _of_runs(
             path,
             task,
             metric,
-            tuple(
-                _row(path, run, manifest, found[task], task, metric)
-                for run, manifest, found in zip(runs, manifests, metrics, strict=True)
-            ),
+            tuple(_row(run, path, task, metric) for run in runs),
             expected,
             _through(manifests[0]),
             _dev(manifests[0], task),
@@ -136,28 +134,11 @@ def _metrics(run: RunFolder) -> dict[str, Any]:
     return metrics
 
 
-def _row(
-    path: Path,
-    run: RunFolder,
-    manifest: Mapping[str, Any],
-    splits: Mapping[str, Any],
-    task: str,
-    metric: str,
-) -> dict[str, Any]:
-    timing = run.path / "timing.json"
+def _row(run: RunFolder, path: Path, task: str, metric: str) -> dict[str, Any]:
     try:
-        score = _score(splits, metric, run.path / "metrics.json")
-        floor = manifest["result"].get("floor", {}).get(task)
-        return {
-            "seed": manifest["config"]["seed"],
-            "run": os.path.relpath(run.path, path),
-            "score": score,
-            "metrics": dict(splits),
-            "floor": floor,
-            "degenerate": None if floor is None else score <= floor,
-            "seconds": read_json(timing)["seconds"] if timing.is_file() else None,
-            "updates": manifest["result"]["updates"],
-        }
+        row = scored_row(run, path, task, metric)
+        _score(row["metrics"], metric, run.path / "metrics.json")
+        return row
     except _DAMAGES as error:
         raise UserError(f"{run.path}: not what training wrote ({error}); restore it") from None
 
@@ -178,7 +159,9 @@ def _of_report(name: str, path: Path) -> ScoredExperiment:
             manifests.append(run.manifest() if run.is_run() else {})
             names = ("seed", "run", "score", "metrics", "floor", "degenerate", "seconds")
             rows.append({name: row[name] for name in names})
-            rows[-1]["updates"] = manifests[-1].get("result", {}).get("updates")
+            # Reports were written without it once.
+            known = manifests[-1].get("result", {}).get("updates")
+            rows[-1]["updates"] = row.get("updates", known)
     except _DAMAGES as error:
         raise UserError(f"{file}: not what training wrote ({error}); restore the file") from None
     if not rows:
