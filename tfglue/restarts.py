@@ -61,7 +61,7 @@ def _report(folder: RunFolder, seeds: Sequence[int]) -> dict[str, Any]:
     finished = [
         run for run in runs if run.is_run() and run.manifest().get("status") == "complete"
     ]
-    ((task, main),) = finished[0].metrics()["main"].items()
+    task, main = next(iter(finished[0].metrics()["main"].items()))
     rows = [scored_row(run, folder.path, task, main) for run in finished]
     return {
         "format": RESTARTS_FORMAT, "task": task, "metric": main, "seeds": rows,

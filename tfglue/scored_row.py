@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tfglue.files import read_json
+from tfglue.errors import UserError
 from tfglue.run_folder import RunFolder
 
 
@@ -25,10 +25,14 @@ def scored_row(run: RunFolder, around: Path, task: str, metric: str) -> dict[str
     Raises:
         UserError: the run is not finished, or a file of it is missing or damaged.
     """
-    manifest, splits = run.finished_manifest(), run.metrics()[task]
+    manifest, metrics = run.finished_manifest(), run.metrics()
+    if metrics["main"].get(task) != metric:
+        raise UserError(
+            f"{run.path / 'metrics.json'}: main: expected {task}: {metric}; restore the file"
+        )
+    splits = metrics[task]
     score = splits.get("dev", {}).get(metric)
     floor = manifest["result"].get("floor", {}).get(task)
-    timing = run.path / "timing.json"
     return {
         "seed": manifest["config"]["seed"],
         "run": os.path.relpath(run.path, around),
@@ -36,6 +40,6 @@ def scored_row(run: RunFolder, around: Path, task: str, metric: str) -> dict[str
         "metrics": splits,
         "floor": floor,
         "degenerate": None if None in (score, floor) else score <= floor,
-        "seconds": read_json(timing)["seconds"] if timing.is_file() else None,
+        "seconds": run.timing().get("seconds"),
         "updates": manifest["result"]["updates"],
     }
