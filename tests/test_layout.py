@@ -25,7 +25,7 @@ LAYERS = (
      "tfglue.curves", "tfglue.model_card", "tfglue.results", "tfglue.budget", "tfglue.output",
      "tfglue.preparation", "tfglue.manifest", "tfglue.evaluation", "tfglue.initial_run",
      "tfglue.submission", "tfglue.submission_check", "tfglue.prediction_file",
-     "tfglue.diagnostic"),
+     "tfglue.kept_predictions", "tfglue.diagnostic"),
     ("tfglue.scored_experiment", "tfglue.scored_row", "tfglue.experiment_reading",
      "tfglue.comparison", "tfglue.comparison_plot", "tfglue.glue_score"),
     ("tfglue.run", "tfglue.answering", "tfglue.trainer"),

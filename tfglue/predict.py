@@ -10,6 +10,7 @@ from tfglue.answering import answered_task, new_file, source_for
 from tfglue.command_line import Parser, quiet_tensorflow, run
 from tfglue.errors import UserError, suggestion
 from tfglue.files import read_text, write_text
+from tfglue.kept_predictions import KeptPredictions
 
 if TYPE_CHECKING:
     from tfglue.run import Run
@@ -74,13 +75,17 @@ def _predict(argv: Sequence[str] | None) -> None:
         examples = source.read(flags.split or "input", labelled=False)
     predictions = opened.answer(task, examples)
     text = _json_lines(predictions.records()) if flags.format == "json" else predictions.to_tsv()
-    if output is None and flags.split:
+    in_run = output is None and flags.split
+    if in_run:
         output = _in_run_folder(opened, task.name, flags, text)
     if output is None:
         sys.stdout.write(text)
+        return
+    if in_run and flags.format == "tsv":
+        KeptPredictions(opened.weights_folder).write(task.name, flags.split, text, examples)
     else:
         write_text(output, text)
-        print(f"{len(examples)} rows written: {output}", file=sys.stderr)
+    print(f"{len(examples)} rows written: {output}", file=sys.stderr)
 
 
 def _in_run_folder(opened: "Run", task: str, flags, text: str) -> Path:

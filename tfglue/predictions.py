@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tfglue.files import write_text
 from tfglue.kinds import KINDS
 from tfglue.metrics import compute
 from tfglue.tasks.task import Task
@@ -56,8 +54,4 @@ class Predictions:
         lines = ["\t".join(header)]
         lines += ["\t".join(str(value) for value in record.values()) for record in records]
         return "\n".join(lines) + "\n"
-
-    def write(self, path: Path) -> None:
-        """Writes `to_tsv` to a file."""
-        write_text(path, self.to_tsv())
 

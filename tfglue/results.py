@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 from tfglue.curves import plot_curves
+from tfglue.data.examples import Examples
+from tfglue.kept_predictions import KeptPredictions
 from tfglue.predictions import Predictions
 from tfglue.run_folder import RunFolder
 from tfglue.tasks.task import Task
@@ -15,6 +17,7 @@ def write_results(
     folder: RunFolder,
     task: Task,
     answers: Mapping[str, tuple[Predictions, np.ndarray]],
+    examples: Mapping[str, Examples],
     history: Sequence[Mapping[str, Any]],
     best_update: int | None,
 ) -> dict[str, Any]:
@@ -24,6 +27,7 @@ def write_results(
         folder: the run's folder.
         task: what was trained.
         answers: split -> predictions of the kept weights, and the labels.
+        examples: split -> the rows answered; other splits may be there, too.
         history: rows of the training loop.
         best_update: marked in the plot where there is one.
 
@@ -31,8 +35,9 @@ def write_results(
         Content of ``metrics.json``.
     """
     metrics: dict[str, dict[str, dict[str, float]]] = {task.name: {}}
+    kept = KeptPredictions(folder.path)
     for split, (predictions, labels) in answers.items():
-        predictions.write(folder.predictions(task.name, split))
+        kept.write(task.name, split, predictions.to_tsv(), examples[split])
         metrics[task.name][split] = predictions.score(labels)
     main = {task.name: task.main_metric}
     folder.write_metrics(metrics, main)

@@ -276,8 +276,10 @@ class Training:
             for name, weight in state.weights.items():
                 weight.assign(state.best_weights[name])
         self.folder.save_weights(self.model)
-        answers = self.evaluation.answers()
-        metrics = write_results(self.folder, self.task, answers, state.history, best)
+        metrics = write_results(
+            self.folder, self.task, self.evaluation.answers(), self.prepared.examples,
+            state.history, best,
+        )
         self.folder.write_timing(
             {
                 "seconds": state.seconds,
