@@ -172,7 +172,9 @@ _OF_KINDS = {
 
 # What makes a run part of a chain or a series is with those, in `experiment.yaml`.
 OF_EXPERIMENTS = ("intermediate", "intermediate_recipe", "seeds")
-_NOT_STORED = ("output", "resume", "overwrite", *OF_EXPERIMENTS)
+# Where one command writes, and how it finds that place.
+OF_ONE_COMMAND = ("output", "resume", "overwrite")
+_NOT_STORED = (*OF_ONE_COMMAND, *OF_EXPERIMENTS)
 # A recipe says how to train; what is trained on, and where it goes, is said with each command.
 _NOT_IN_RECIPES = (
     "task", "data", "train_file", "dev_file", "test_file", "text_fields", "label_field", "kind",

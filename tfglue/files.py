@@ -160,6 +160,17 @@ def digest_bytes(*parts: bytes) -> str:
     return digest.hexdigest()
 
 
+def digest_file(path: Path) -> str:
+    """SHA-256 of a file of any size. Raises UserError for what cannot be read."""
+    try:
+        with Path(path).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+
+
 @contextmanager
 def _temporary_folder(path: Path) -> Iterator[Path]:
     """An empty folder beside `path`, gone after the block unless it was renamed.

@@ -11,6 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfglue.config import OF_ONE_COMMAND
 from tfglue.data.batches import PLAN_VERSIONS
 from tfglue.errors import UserError
 from tfglue.models.transfer_model import TransferModel
@@ -138,6 +139,6 @@ def command(given: Mapping[str, Any], output: str) -> str:
     """The command that repeats the run, with the flags that were given."""
     words = ["python", "-m", "tfglue.train"]
     for name, value in given.items():
-        if name not in ("output", "resume", "overwrite") and value is not None:
+        if name not in OF_ONE_COMMAND and value is not None:
             words += [f"--{name}", str(value)]
     return shlex.join([*words, "--output", output])

@@ -10,9 +10,10 @@ from tfglue.answering import answered_task, new_file, source_for
 from tfglue.command_line import Parser, quiet_tensorflow, run
 from tfglue.errors import UserError, suggestion
 from tfglue.files import read_text, write_text
-from tfglue.run_folder import RunFolder
+from tfglue.kept_predictions import KeptPredictions
 
 if TYPE_CHECKING:
+    from tfglue.predictions.predictions import Predictions
     from tfglue.run import Run
 
 _FORMATS = ("tsv", "json")
@@ -81,25 +82,28 @@ def _predict(argv: Sequence[str] | None) -> None:
         write_text(output, text)
         print(f"{len(examples)} examples written: {output}", file=sys.stderr)
     elif flags.split:
-        files = predictions.files() if flags.format == "tsv" else {".jsonl": text}
-        for path in _in_run_folder(opened, task.name, flags, files):
-            print(f"{len(examples)} examples written: {path}", file=sys.stderr)
+        place = _keep(opened, predictions, flags, text)
+        print(f"{len(examples)} examples written: {place}", file=sys.stderr)
     else:
         sys.stdout.write(text)
 
 
-def _in_run_folder(opened: "Run", task: str, flags, files: dict[str, str]) -> list[Path]:
-    """Writes a split's predictions beside the weights that gave them, and returns their files."""
-    place = RunFolder(opened.weights_folder).predictions(task, flags.split)
-    texts = {Path(f"{place}{name}"): text for name, text in files.items()}
-    for path, text in texts.items():
+def _keep(opened: "Run", predictions: "Predictions", flags, json_lines: str) -> str:
+    """Writes a split's predictions beside the weights that gave them; returns where."""
+    kept = KeptPredictions(opened.weights_folder)
+    place = kept.place(predictions.task.name, flags.split)
+    files = predictions.files() if flags.format == "tsv" else {".jsonl": json_lines}
+    for name, text in files.items():
+        path = Path(f"{place}{name}")
         if path.exists() and path.read_text(encoding="utf-8") != text and not flags.overwrite:
             raise UserError(
                 f"{path} holds other predictions; add --overwrite, or name a file with --output"
             )
-    for path, text in texts.items():
-        write_text(path, text)
-    return list(texts)
+    if flags.format == "tsv":
+        kept.write(flags.split, predictions)
+    else:
+        write_text(Path(f"{place}.jsonl"), json_lines)
+    return f"{place}{next(iter(files)) if len(files) == 1 else ''}"
 
 
 def _read_lines(name: str) -> list[str]:

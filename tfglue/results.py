@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfglue.curves import plot_curves
+from tfglue.kept_predictions import KeptPredictions
 from tfglue.predictions.predictions import Predictions
 from tfglue.run_folder import RunFolder
 from tfglue.tasks.task import Task
@@ -29,8 +30,9 @@ def write_results(
         Content of ``metrics.json``.
     """
     metrics: dict[str, dict[str, dict[str, float]]] = {task.name: {}}
+    kept = KeptPredictions(folder.path)
     for split, predictions in answers.items():
-        predictions.write(folder.predictions(task.name, split))
+        kept.write(split, predictions)
         metrics[task.name][split] = predictions.score()
     main = {task.name: task.main_metric}
     folder.write_metrics(metrics, main)

@@ -10,7 +10,6 @@ from tfglue.config import TrainConfig
 from tfglue.data.examples import Examples
 from tfglue.data.tokenizer import BertTokenizer
 from tfglue.errors import UserError
-from tfglue.flags import checked
 from tfglue.kinds import KINDS
 from tfglue.kinds.kind import Calibration
 from tfglue.models.encoder import BertEncoder
@@ -93,7 +92,7 @@ class Run:
         model = build_model(tasks, encoder)
         weights = folder.weights(epoch)
         folder.load_weights(model, weights)
-        config = TrainConfig(**checked(manifest["config"], TrainConfig, where=str(folder.path)))
+        config = TrainConfig(**manifest["config"])
         calibration = manifest["result"].get("calibration", {})
         run = cls(folder, tasks, tokenizer, model, config, calibration)
         run.weights_folder = weights

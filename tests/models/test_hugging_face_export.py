@@ -14,7 +14,7 @@ from tfglue.models import hugging_face_export
 from tfglue.models.checkpoints import load_encoder
 from tfglue.models.encoder import BertEncoder
 from tfglue.models.heads import PooledHead
-from tfglue.models.hugging_face_export import FILES, export_with_head, export_encoder
+from tfglue.models.hugging_face_export import FILES, export_encoder, export_with_head
 
 SMALL_BERT = Path(__file__).resolve().parents[1] / "reference" / "small_bert"
 INPUTS = {

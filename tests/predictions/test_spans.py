@@ -44,7 +44,8 @@ def every_span(found, question):
         for first in tokens:
             for last in tokens:
                 fits = first <= last < first + found.max_answer_length
-                if fits and features.most_context[first] and min(features.starts[[first, last]]) >= 0:
+                of_passage = min(features.starts[[first, last]]) >= 0
+                if fits and of_passage and features.most_context[first]:
                     context = found.examples.context(question)
                     text = context[features.starts[first] : features.ends[last]]
                     score = logits[first, 0] + logits[last, 1]

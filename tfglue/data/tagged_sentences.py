@@ -1,6 +1,6 @@
 """Sentences of words, each with a tag: the examples of sequence labelling."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -60,6 +60,10 @@ class TaggedSentences(Examples):
             line_of_word=None if self.line_of_word is None else self.line_of_word[places],
             file=self.file,
         )
+
+    def unlabelled(self) -> "TaggedSentences":
+        """The sentences without tags."""
+        return replace(self, tags=None)
 
     def content(self) -> list[bytes]:
         """Words, where sentences end, and tags."""
