@@ -10,12 +10,14 @@ import pytest
 
 from tfglue import tasks
 from tfglue.command_line import Parser
-from tfglue.config import TrainConfig, read_recipe, resolve
+from tfglue.config import TrainConfig
 from tfglue.errors import UserError
 from tfglue.flags import given
 from tfglue.models.bert_all_dir import GOOGLE_FOLDERS
 from tfglue.predict import _FORMATS
+from tfglue.resolution import resolve
 from tfglue.submit import _MAJORITY
+from tfglue.training_recipe import read_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "from_the_papers.md").read_text(encoding="utf-8")
@@ -111,7 +113,7 @@ def check(module: str, words: list[str]) -> None:
 
 def _check_training(settings: dict) -> None:
     if settings.get("recipe"):
-        read_recipe(settings["recipe"], "rte")
+        read_recipe(settings["recipe"])
     if settings.get("init") and settings.get("encoder"):
         raise UserError("--init and --encoder exclude each other")
     for name in filter(None, settings.get("intermediate", "").split(",")):

@@ -1,15 +1,11 @@
 """Scores of a model on its dev splits."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from tfglue.config import TrainConfig
-from tfglue.data.examples import Examples
-from tfglue.data.features import Features
 from tfglue.data.held_out import TUNING_SPLIT
-from tfglue.kinds import KINDS
 from tfglue.kinds.kind import Calibration
 from tfglue.predictions.predictions import Predictions
-from tfglue.tasks.task import Task
+from tfglue.preparation import PreparedTask
 from tfglue.training.loop import Metrics
 from tfglue.training.prediction import Predictor
 
@@ -18,57 +14,59 @@ class Evaluation:
     """What the training loop asks for its metrics; sees the weights as they are when called.
 
     Args:
-        task: what is scored.
-        examples: split name -> rows; those named ``dev`` and ``dev_...`` are scored.
-        features: the same, packed.
+        tasks: task name -> its rows; splits named ``dev`` and ``dev_...`` are scored.
         predictor: runs the model.
-        config: settings of the run.
+        best_on: tasks whose main metrics rank evaluations; all that have a dev split if empty.
     """
 
     def __init__(
-        self,
-        task: Task,
-        examples: Mapping[str, Examples],
-        features: Mapping[str, Features],
-        predictor: Predictor,
-        config: TrainConfig,
+        self, tasks: Mapping[str, PreparedTask], predictor: Predictor, best_on: Sequence[str] = ()
     ):
-        self.task = task
-        self.examples = examples
-        self.features = features
+        self.tasks = tasks
         self.predictor = predictor
-        self.config = config
-        self.kind = KINDS.get(task.kind)
-        self.splits = [split for split in examples if split.startswith("dev")]
+        scored = [name for name, one in tasks.items() if "dev" in one.examples]
+        self.ranking = [name for name in scored if not best_on or name in best_on]
 
     def __bool__(self) -> bool:
-        return bool(self.splits)
+        return bool(self.ranking)
 
     def __call__(self) -> tuple[Metrics, float]:
-        """Metrics of every dev split, and the main metric on ``dev``, which ranks evaluations."""
-        answers = self.answers(self.calibration())
-        splits = {split: predictions.score() for split, predictions in answers.items()}
-        return {self.task.name: splits}, splits["dev"][self.task.main_metric]
+        """Metrics of every dev split, and the mean of main metrics that ranks evaluations."""
+        metrics = {
+            name: {split: found.score() for split, found in splits.items()}
+            for name, splits in self.answers(self.calibration()).items()
+        }
+        scores = [metrics[name]["dev"][self.tasks[name].task.main_metric] for name in self.ranking]
+        return metrics, sum(scores) / len(scores)
 
     def floor(self) -> dict[str, float]:
         """Task -> the main metric on ``dev`` that a model has which has learned nothing."""
-        if "dev" not in self.examples:
-            return {}
-        return {self.task.name: self.kind.floor(self.task, self.examples["dev"])}
+        return {
+            name: one.kind.floor(one.task, one.examples["dev"])
+            for name, one in self.tasks.items() if "dev" in one.examples
+        }
 
-    def calibration(self) -> Calibration:
-        """What is tuned on the examples set aside for it."""
-        if TUNING_SPLIT not in self.examples:
-            return {}
-        return self.kind.calibrate(self._answer(TUNING_SPLIT, {}))
+    def calibration(self) -> dict[str, Calibration]:
+        """Task -> what is tuned on the examples set aside for it."""
+        return {
+            name: one.kind.calibrate(self._answer(name, TUNING_SPLIT, {}))
+            for name, one in self.tasks.items() if TUNING_SPLIT in one.examples
+        }
 
-    def answers(self, calibration: Calibration) -> dict[str, Predictions]:
-        """Predictions of every dev split."""
-        return {split: self._answer(split, calibration) for split in self.splits}
+    def answers(self, calibration: Mapping[str, Calibration]) -> dict[str, dict[str, Predictions]]:
+        """Task -> predictions of every dev split."""
+        return {
+            name: {
+                split: self._answer(name, split, calibration.get(name, {}))
+                for split in one.examples if split.startswith("dev")
+            }
+            for name, one in self.tasks.items()
+        }
 
-    def _answer(self, split: str, calibration: Calibration) -> Predictions:
-        features = self.features[split]
-        return self.kind.predictions(
-            self.task, self.examples[split], features,
-            self.predictor.outputs(self.task.name, features), self.config, calibration,
+    def _answer(self, name: str, split: str, calibration: Calibration) -> Predictions:
+        one = self.tasks[name]
+        features = one.features[split]
+        outputs = self.predictor.outputs(name, features)
+        return one.kind.predictions(
+            one.task, one.examples[split], features, outputs, one.config, calibration
         )

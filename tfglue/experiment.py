@@ -12,15 +12,17 @@ import keras
 
 from tfglue import tasks
 from tfglue.chain import train_steps
-from tfglue.config import OF_EXPERIMENTS, OF_ONE_COMMAND, TrainConfig, resolve
+from tfglue.config import OF_EXPERIMENTS, OF_ONE_COMMAND, TrainConfig
 from tfglue.errors import UserError
 from tfglue.experiment_plan import ExperimentPlan
 from tfglue.flags import checked
 from tfglue.output import claim_output, free_output, locked
-from tfglue.preparation import Say, choose_task, prepare
+from tfglue.preparation import prepare
+from tfglue.resolution import resolve
 from tfglue.restarts import train_restarts
 from tfglue.run import Run
 from tfglue.run_folder import RunFolder
+from tfglue.task_choice import Say, choose_tasks
 from tfglue.trainer import train_run
 from tfglue.training.loop import Interrupted
 
@@ -142,8 +144,7 @@ def _check_target(given: Mapping[str, Any]) -> None:
     if given.get("overwrite"):
         prepare(settings, lambda line: None)  # Also its encoder and all its rows can be read.
         return
-    task, _ = choose_task(settings, lambda line: None)
-    resolve(settings, task)
+    resolve(settings, *(task for task, _ in choose_tasks(settings, lambda line: None)))
 
 
 def _begun(folder: RunFolder, given: Mapping[str, Any]) -> RunFolder:

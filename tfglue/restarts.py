@@ -7,11 +7,11 @@ import keras
 
 from tfglue.experiment_reading import RESTARTS_FORMAT
 from tfglue.files import write_json
-from tfglue.preparation import Say
 from tfglue.run import Run
 from tfglue.run_folder import RunFolder
 from tfglue.scored_experiment import summary
 from tfglue.scored_row import scored_row
+from tfglue.task_choice import Say
 from tfglue.trainer import train_run
 
 

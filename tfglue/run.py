@@ -1,7 +1,7 @@
 """A run: what training makes, and what evaluates, predicts and goes on from it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ class Run:
         tasks: task name -> declaration, labels in the order of their ids.
         tokenizer: the encoder's.
         model: encoder and a head for each task.
-        config: the settings it was trained with.
+        configs: task name -> the settings it was trained with.
         calibration: task name -> what was tuned after training.
     """
 
@@ -43,14 +43,14 @@ class Run:
         tasks: Mapping[str, Task],
         tokenizer: BertTokenizer,
         model: TransferModel,
-        config: TrainConfig,
+        configs: Mapping[str, TrainConfig],
         calibration: Mapping[str, Calibration],
     ):
         self.folder = folder
         self.tasks = dict(tasks)
         self.tokenizer = tokenizer
         self.model = model
-        self.config = config
+        self.configs = dict(configs)
         self.calibration = dict(calibration)
         self.weights_folder = folder.path
 
@@ -92,9 +92,11 @@ class Run:
         model = build_model(tasks, encoder)
         weights = folder.weights(epoch)
         folder.load_weights(model, weights)
-        config = TrainConfig(**manifest["config"])
+        config = TrainConfig.from_stored(manifest["config"])
+        own = manifest.get("task_settings", {})
+        configs = {name: replace(config, **own.get(name, {})) for name in tasks}
         calibration = manifest["result"].get("calibration", {})
-        run = cls(folder, tasks, tokenizer, model, config, calibration)
+        run = cls(folder, tasks, tokenizer, model, configs, calibration)
         run.weights_folder = weights
         return run
 
@@ -130,10 +132,10 @@ class Run:
         """Predictions for rows of a split; `task` may be one that another task's head answers."""
         head = self.task(task.name if task.name in self.tasks else task.predicted_by).name
         kind = KINDS.get(task.kind)
-        features = kind.encode(task, examples, self.tokenizer, self.config)
+        features = kind.encode(task, examples, self.tokenizer, self.configs[head])
         outputs = self.predictor.outputs(head, features)
         calibration = self.calibration.get(head, {})
-        return kind.predictions(task, examples, features, outputs, self.config, calibration)
+        return kind.predictions(task, examples, features, outputs, self.configs[head], calibration)
 
     def evaluate(self, task: Task, examples: Examples) -> dict[str, float]:
         """Metrics and mean loss over labelled rows.

@@ -50,7 +50,11 @@ class BatchPlan:
     @property
     def updates_per_epoch(self) -> int:
         """Optimizer updates of one pass over all rows; the last one may hold fewer rows."""
-        return -(-len(self.lengths) // (self.batch_size * self.accumulate))
+        return self.updates_for(len(self.lengths))
+
+    def updates_for(self, rows: int) -> int:
+        """Optimizer updates that so many rows take."""
+        return -(-rows // (self.batch_size * self.accumulate))
 
     def epoch(self, epoch: int) -> list[list[np.ndarray]]:
         """Updates of an epoch in order, each a list of row arrays, one per forward pass."""

@@ -32,6 +32,7 @@ class TrainStep:
         kinds: task name -> its kind, which has the loss.
         clip_norm: limit of the gradient's global norm; 0 means none.
         precision: ``float32`` or ``mixed_bfloat16``.
+        loss_weights: task name -> what its loss is multiplied by; 1 where it is not named.
     """
 
     def __init__(
@@ -42,12 +43,14 @@ class TrainStep:
         *,
         clip_norm: float,
         precision: str,
+        loss_weights: Mapping[str, float] | None = None,
     ):
         self.model = model
         self.optimizer = optimizer
         self.kinds = kinds
         self.clip_norm = clip_norm
         self.precision = precision
+        self.loss_weights = dict(loss_weights or {})
         self.strategy = tf.distribute.get_strategy()
         self._on_one_device = not tf.distribute.has_strategy()
         self._weights = {task: list(model.trained_weights(task).values()) for task in kinds}
@@ -72,7 +75,7 @@ class TrainStep:
         Returns:
             Summed loss (scalar tensor, float32).
         """
-        share = tf.constant(1.0 / max(loss_terms, 1))
+        share = tf.constant(self.loss_weights.get(task, 1.0) / max(loss_terms, 1))
         seeds = [tf.constant(seed) for seed in dropout_seeds]
         if len(batches) == 1:
             return self._run(self._update, task, batches[0], seeds[0], share)

@@ -1,4 +1,4 @@
-"""The endless stream of one task's updates, from any point on."""
+"""The endless stream of updates, of one task and of several, from any point on."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfglue.data.batches import NO_PADDING, BatchPlan, Padding, padded_batch
 from tfglue.data.features import Features
+from tfglue.training.samplers import TaskOrder
 
 Batch = Mapping[str, tf.Tensor]
 
@@ -17,11 +18,13 @@ class Update:
     """What one update learns from.
 
     Args:
+        task: name of the task that all batches are of.
         batches: padded batches, one a forward pass.
         rows: how many rows they hold.
         loss_terms: how many losses these have.
     """
 
+    task: str
     batches: list[Batch]
     rows: int
     loss_terms: int
@@ -54,8 +57,49 @@ class TaskBatches:
             for update in updates:
                 rows = np.concatenate(update)
                 yield Update(
+                    self.plan.task,
                     [padded_batch(self.features, rows, self.padding) for rows in update],
                     len(rows),
                     int(self.features.loss_terms[rows].sum()),
                 )
             epoch, offset = epoch + 1, 0
+
+
+class MixedBatches:
+    """Updates of several tasks in the order of a sampler, epoch after epoch.
+
+    Nothing is remembered: how often a task came before an update is counted anew, so that a resumed
+    run sees what it would have seen.
+
+    Args:
+        tasks: task name -> its batches.
+        order: which task comes when; one task needs none.
+    """
+
+    def __init__(self, tasks: Mapping[str, TaskBatches], order: TaskOrder):
+        self.tasks = dict(tasks)
+        self.order = order
+
+    def updates(self, start: int = 0) -> Iterator[Update]:
+        """Yields the updates, for ever.
+
+        Args:
+            start: the update to begin with.
+        """
+        names = list(self.tasks)
+        done = self.counts(start)
+        streams = {name: self.tasks[name].updates(done[name]) for name in names}
+        epoch, offset = divmod(start, self.order.updates_per_epoch)
+        while True:
+            for place in self.order.epoch(epoch)[offset:]:
+                yield next(streams[names[place]])
+            epoch, offset = epoch + 1, 0
+
+    def counts(self, update: int) -> dict[str, int]:
+        """How many of the first `update` updates are of each task."""
+        totals = np.zeros(len(self.tasks), np.int64)
+        epoch, rest = divmod(update, self.order.updates_per_epoch)
+        for number in range(epoch + 1):
+            places = self.order.epoch(number)[: rest if number == epoch else None]
+            totals += np.bincount(places, minlength=len(totals))
+        return dict(zip(self.tasks, totals.tolist(), strict=True))
