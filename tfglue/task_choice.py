@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from tfglue.config import text_fields
 from tfglue.data.sources import FileSource, Source, open_source
 from tfglue.errors import UserError, suggestion
 from tfglue.tasks.files import task_from_files
-from tfglue.tasks.tags import with_found_tags
+from tfglue.tasks.tags import read_tag_file
 from tfglue.tasks.task import Task
 
 Say = Callable[[str], None]
@@ -29,6 +30,7 @@ def choose_tasks(given: Mapping[str, Any], say: Say) -> list[tuple[Task, Source]
         return [_task_of_files(name, given, say)]
     if not name:
         raise UserError(f"--task is needed; one of: {', '.join(tasks.names())}")
+    _check_named_once(name)
     chosen = tasks.expand(name)
     found = []
     for task in chosen:
@@ -37,12 +39,21 @@ def choose_tasks(given: Mapping[str, Any], say: Say) -> list[tuple[Task, Source]
                 f"--task {task.name} has no training data; train {task.predicted_by} and "
                 f"run python -m tfglue.predict --task {task.name} on it"
             )
+        if given.get("labels") and task.kind == "tag":
+            task = replace(task, labels=read_tag_file(given["labels"]))
         source = open_source(task, given.get("data"))
-        task = with_found_tags(task, source, given.get("labels"))
-        say(f"data: {source.description}" if len(chosen) == 1
-            else f"data of {task.name}: {source.description}")
-        found.append((task, source))
+        whose = "data" if len(chosen) == 1 else f"data of {task.name}"
+        say(f"{whose}: {source.description}")
+        # The source knows the tags that were found, where the task declares none.
+        found.append((source.task, source))
     return found
+
+
+def _check_named_once(text: str) -> None:
+    single = [tasks.find(part).name for part in text.split(",") if tasks.find(part)]
+    for name in single:
+        if single.count(name) > 1:
+            raise UserError(f"--task {text}: {name} is named twice; name every task once")
 
 
 def _task_of_files(name: str, given: Mapping[str, Any], say: Say) -> tuple[Task, Source]:
@@ -59,6 +70,7 @@ def _task_of_files(name: str, given: Mapping[str, Any], say: Say) -> tuple[Task,
         label_field=given.get("label_field"),
         kind=given.get("kind"),
         base=base,
+        labels=given.get("labels"),
         **{_FILE_SETTINGS[split]: path for split, path in paths.items()},
     )
     for line in lines:
