@@ -121,6 +121,8 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path}:{error.lineno}: not valid JSON ({error.msg})") from None
     except ValueError:
         raise UserError(f"{path}: not valid JSON (a number of thousands of digits)") from None
+    except RecursionError:
+        raise UserError(f"{path}: not valid JSON (nested too deeply)") from None
 
 
 def read_yaml(path: Path) -> Any:
