@@ -140,7 +140,11 @@ def prepare(given: Mapping[str, Any], say: Say) -> Prepared:
     say(f"settings: {_settings_line(config)}")
     if initial:
         say(init_line(initial, config.init_parts, task))
-    loaded = initial.load_encoder() if initial else load_encoder(config.encoder, config.seed)
+    loaded = (
+        initial.load_encoder(config.init_parts, task)
+        if initial
+        else load_encoder(config.encoder, config.seed)
+    )
     shape = encoder_config(loaded.encoder)
     limit = loaded.encoder.max_sequence_length
     if config.max_length > limit:
