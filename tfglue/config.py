@@ -24,7 +24,9 @@ class TrainConfig:
 
     task: str = setting("", "task name; see the README for the list")
     data: str | None = setting(
-        None, "sample, tfds, a folder, or task=FOLDER,... [$GLUE_DIR for GLUE tasks, else sample]"
+        None,
+        "sample, tfds, a folder, or task=FOLDER,... [$GLUE_DIR for GLUE tasks, else sample]; "
+        "beside --train_file that of the tasks of --intermediate",
     )
     train_file: str | None = setting(None, "your own .tsv, .csv or .jsonl to train on")
     dev_file: str | None = setting(None, "your own file to evaluate on")
@@ -141,7 +143,6 @@ class TrainConfig:
 
 # What makes a run part of a chain or a series is with those, in `experiment.yaml`.
 OF_EXPERIMENTS = ("intermediate", "intermediate_recipe", "seeds")
-# Where one command writes, and how it finds that place.
 OF_ONE_COMMAND = ("output", "resume", "overwrite")
 _NOT_STORED = (*OF_ONE_COMMAND, *OF_EXPERIMENTS)
 # A recipe says how to train; what is trained on, and where it goes, is said with each command.
@@ -211,7 +212,7 @@ def _check(config: TrainConfig) -> None:
         if getattr(config, name) is not None and config.train_file is None:
             raise UserError(f"--{name} goes with --train_file, your own data")
     if config.train_file is not None and config.data is not None:
-        raise UserError("--data and --train_file exclude each other; give one")
+        raise UserError("--data and --train_file go together with --intermediate alone; give one")
     if config.train_file is not None and config.dev_file is None and config.patience is not None:
         raise UserError("--patience needs --dev_file: without it nothing is evaluated")
     evaluation_interval(config.evaluate_every, updates_per_epoch=1)
