@@ -1,10 +1,11 @@
-"""The user's own files as a task: text columns, classes or scores found out and told."""
+"""The user's own files as a task: what they hold is found out and told."""
 
 import re
 from collections import Counter
 from collections.abc import Iterator
 
 from tfglue.errors import UserError, suggestion
+from tfglue.tasks.column_files import hold_tags, task_from_columns
 from tfglue.tasks.tables import Table, parse_number
 from tfglue.tasks.task import Task
 
@@ -35,44 +36,48 @@ def task_from_files(
     label_field: str | None = None,
     kind: str | None = None,
     base: Task | None = None,
+    labels: str | None = None,
 ) -> tuple[Task, list[str]]:
-    """Makes a task of the user's own TSV, CSV or JSON-lines files.
+    """Makes a task of the user's own TSV, CSV, JSON-lines or column files.
 
     Args:
         name: the task's name, used in file names.
         train_file, dev_file, test_file: files with named columns; formats may differ.
         text_fields: the text columns; found by `find_text_columns` if None.
         label_field: the label column; found by `find_label_column` if None.
-        kind: ``classify`` or ``regress``. If None: numbers are scores, unless they are integers of
-            at most 20 different values; anything else is a class.
+        kind: ``classify``, ``regress`` or ``tag``. If None: files of `TAG_SUFFIXES` hold tags;
+            elsewhere numbers are scores, unless they are integers of at most 20 different values,
+            and anything else is a class.
         base: a declared task whose text fields, labels and kind the files follow.
+        labels: a file that lists the tags, for tags only; they are found in the files if None.
 
     Returns:
-        The task (`base` itself where one is given), and lines that tell what was found.
+        The task (`base` itself where one with labels is given), and lines that tell what was found.
 
     Raises UserError for columns that are not there, classes that are too few or too many, and
     labels that do not fit the kind (with file and line).
     """
     files = {"train": train_file, "dev": dev_file, "test": test_file}
-    tables = {split: Table(path) for split, path in files.items() if path}
-    if not tables:
+    paths = {split: path for split, path in files.items() if path}
+    if not paths:
         raise UserError("no file is given; pass --train_file, --dev_file or --test_file")
-    if kind is not None and kind not in _METRICS:
-        known = ", ".join(_METRICS)
-        raise UserError(f"--kind {kind}: unknown{suggestion(kind, _METRICS)} ({known})")
+    kinds = (*_METRICS, "tag")
+    if kind is not None and kind not in kinds:
+        raise UserError(f"--kind {kind}: unknown{suggestion(kind, kinds)} ({', '.join(kinds)})")
+    if base is not None and kind not in (None, base.kind):
+        raise UserError(f"--kind {kind}: task '{base.name}' is of kind {base.kind}")
+    if base is None:
+        _check_new(name, train_file)
+    if hold_tags(paths, kind, base):
+        if text_fields or label_field:
+            flag = "--text_fields" if text_fields else "--label_field"
+            raise UserError(f"{flag} names columns; those of words and tags have no names")
+        return task_from_columns(name, paths, kind, base, labels)
+    if labels:
+        raise UserError(f"--labels {labels}: lists tags; it goes with --kind tag")
+    tables = {split: Table(path) for split, path in paths.items()}
     if base is not None:
-        if kind not in (None, base.kind):
-            raise UserError(f"--kind {kind}: task '{base.name}' is of kind {base.kind}")
         return base, [_columns_line(tables, text_fields, label_field, base)]
-    if train_file is None:
-        raise UserError("--train_file is needed to find out the labels; or name a task with --task")
-    # metrics.json has a key of this name beside the tasks.
-    if not re.fullmatch(r"\w[\w-]*", name) or name == "main":
-        raise UserError(
-            f"--task '{name}': a task's name is made of letters, digits, '_' and '-', and is not "
-            "'main'"
-        )
-
     train = tables["train"]
     text = find_text_columns(train, text_fields)
     label = find_label_column(train, label_field)
@@ -126,7 +131,8 @@ def find_text_columns(
         problem = "more than one choice of" if found else "no"
         raise UserError(
             f"{table.path}: {problem} text columns among {', '.join(table.columns)}; name them "
-            "with --text_fields (the first line of a TSV or CSV file must name the columns)"
+            "with --text_fields (the first line of a TSV or CSV file must name the columns; a file "
+            "with a word a line is for --kind tag)"
         )
     return tuple(found[0])
 
@@ -154,6 +160,18 @@ def find_label_column(
     if not optional:
         table.require(candidates[0], "--label_field")
     return None
+
+
+def _check_new(name: str, train_file: str | None) -> None:
+    """Raises UserError where a task that nobody declared lacks what makes one."""
+    if train_file is None:
+        raise UserError("--train_file is needed to find out the labels; or name a task with --task")
+    # metrics.json has a key of this name beside the tasks.
+    if not re.fullmatch(r"\w[\w-]*", name) or name == "main":
+        raise UserError(
+            f"--task '{name}': a task's name is made of letters, digits, '_' and '-', and is not "
+            "'main'"
+        )
 
 
 def _columns_line(
