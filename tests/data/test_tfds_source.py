@@ -10,13 +10,21 @@ from tfglue.errors import UserError
 
 tfds = pytest.importorskip("tensorflow_datasets")
 
-IN_TFDS = [name for name in tasks.names() if tasks.get(name).tfds]
+IN_TFDS = [
+    name for name in tasks.names()
+    if tasks.get(name).tfds and tasks.get(name).kind in ("classify", "regress")
+]  # fmt: skip
 
 
 @pytest.fixture
 def network_assumed(monkeypatch):
     # The mock replaces the download, not the look for a network before it.
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid")
+
+
+def plain(value):
+    """A value as generators may yield it: lists of texts, not of arrays of one text."""
+    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 def holding(rows):
@@ -26,7 +34,7 @@ def holding(rows):
         import tensorflow as tf
 
         features = self.info.features
-        encoded = [features.encode_example(row) for row in rows]
+        encoded = [tf.nest.map_structure(plain, features.encode_example(row)) for row in rows]
         signature = {
             name: tf.TensorSpec(spec.shape, tf.as_dtype(spec.dtype))
             for name, spec in features.get_tensor_info().items()
@@ -143,3 +151,71 @@ def test_labels_in_another_order_are_refused(network_assumed):
     turned = replace(tasks.get("rte"), labels=("not_entailment", "entailment"))
     with pytest.raises(UserError, match=r"its labels are .*the task declares"):
         TfdsSource(turned).read("train")
+
+
+NER_ROWS = [
+    {"tokens": words, "pos": ["NN"] * len(words), "chunks": ["O"] * len(words), "ner": tags}
+    for words, tags in [
+        (["Ann", "left", "Oslo"], ["B-PER", "O", "B-LOC"]),
+        # TFDS ends each file with such a sentence.
+        ([], []),
+        (["It"], ["I-MISC"]),
+    ]
+]
+
+
+def test_tags_are_read_by_their_names(network_assumed):
+    ner = tasks.get("ner")
+    assert tfds.builder("conll2003").info.features["ner"].feature.names != list(ner.labels)
+    with holding(NER_ROWS):
+        for split in ("train", "dev", "test"):
+            examples = TfdsSource(ner).read(split)
+            assert examples.words == ["Ann", "left", "Oslo", "It"]
+            assert examples.row_splits.tolist() == [0, 3, 4]
+            assert [ner.labels[tag] for tag in examples.tags] == ["B-PER", "O", "B-LOC", "I-MISC"]
+            assert (examples.ids, examples.origin) == (["0", "1"], f"tfds conll2003/{split}")
+            assert (examples.lines, examples.file) == (None, None)
+        assert not TfdsSource(ner).read("test", labelled=False).labelled
+
+
+def universal(name, *tokens):
+    """A row as TFDS makes it of CoNLL-U: ranges and empty nodes stand among the words."""
+    rows = {"idx": name, "text": "-"}
+    for feature in ("lemmas", "xpos", "feats", "deprel", "deps", "misc"):
+        rows[feature] = ["x"] * len(tokens)
+    for place, feature in enumerate(("tokens", "upos", "head")):
+        rows[feature] = [token[place] for token in tokens]
+    return rows
+
+
+def test_what_is_no_word_in_universal_dependencies_is_left_out(network_assumed):
+    pos = tasks.get("pos")
+    rows = [
+        universal("b-2", ("don't", "_", "None"), ("do", "AUX", "2"), ("n't", "PART", "1"),
+                  ("went", "VERB", "None")),
+        universal("a-1", ("Go", "VERB", "0")),
+    ]  # fmt: skip
+    with holding(rows):
+        examples = TfdsSource(pos).read("dev")
+    assert (examples.words, examples.ids) == (["do", "n't", "Go"], ["b-2", "a-1"])
+    assert [pos.labels[tag] for tag in examples.tags] == ["AUX", "PART", "VERB"]
+
+
+def test_a_tag_that_the_task_does_not_have_is_an_error(network_assumed):
+    with (
+        holding([universal("a-1", ("x", "_", "3"))]),
+        pytest.raises(UserError, match="en_ewt/train: sentence a-1: unknown label '_'"),
+    ):
+        TfdsSource(tasks.get("pos")).read("train")
+    fewer = replace(tasks.get("ner"), labels=("O", "B-PER"))
+    with holding(NER_ROWS), pytest.raises(UserError, match="sentence 0: unknown label 'B-LOC'"):
+        TfdsSource(fewer).read("train")
+
+
+@pytest.mark.parametrize("name", ["ner", "pos"])
+def test_declared_features_of_tags_are_those_of_tensorflow_datasets(name):
+    task = tasks.get(name)
+    features = tfds.builder(task.tfds.name).info.features
+    assert {*task.tfds.text, task.tfds.label} <= set(features)
+    assert set(features[task.tfds.label].feature.names) - {"_"} == set(task.labels)
+    assert set(task.tfds.splits) == set(task.files)

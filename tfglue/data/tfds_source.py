@@ -11,6 +11,7 @@ from urllib.request import getproxies
 import numpy as np
 
 from tfglue.data.examples import Examples, TextExamples
+from tfglue.data.tfds_sentences import sentences_of_rows
 from tfglue.errors import UserError, suggestion
 from tfglue.tasks.task import Task
 
@@ -21,9 +22,10 @@ class TfdsSource:
     """A task as tensorflow-datasets holds it, downloaded there on first use.
 
     Rows come in the order of ``idx``, which is the order of the published file (TFDS itself stores
-    them shuffled); data sets without it, such as SNLI, keep the order of TFDS. Splits that the task
-    declares as unlabelled are read without labels. In labelled splits, a row that TFDS marks with
-    -1 is left out and counted if the task has labels to ignore, and an error otherwise.
+    them shuffled); data sets without such a number, such as SNLI and those of tagged sentences,
+    keep the order of TFDS. Splits that the task declares as unlabelled are read without labels. In
+    labelled splits, a row that TFDS marks with -1 is left out and counted if the task has labels to
+    ignore, and an error otherwise.
 
     Raises UserError for a task that is not in TFDS.
     """
@@ -35,6 +37,7 @@ class TfdsSource:
             raise UserError(f"{task.name} is not in tensorflow-datasets; use --data DIR")
         self.task = task
         self.description = f"tfds {task.tfds.name}"
+        self._tags: list[str] = []
 
     def splits(self) -> tuple[str, ...]:
         """All splits that the task declares for TFDS."""
@@ -53,7 +56,10 @@ class TfdsSource:
             )
         with_labels = labelled and self.task.files[split].labelled
         rows = self._load(split)
-        return self._examples(split, rows, with_labels)
+        origin = f"tfds {self.task.tfds.name}/{self.task.tfds.splits[split]}"
+        if self.task.kind == "tag":
+            return sentences_of_rows(rows, self.task, self._tags, origin, with_labels)
+        return self._text_examples(origin, rows, with_labels)
 
     def _load(self, split: str) -> list[dict[str, Any]]:
         name = self.task.tfds.name
@@ -65,7 +71,8 @@ class TfdsSource:
             with _without_warnings("absl"):
                 prepared = builder.is_prepared()
             if not prepared:
-                _require_network(builder.url_infos)
+                # None where nobody recorded them.
+                _require_network(builder.url_infos or ())
             dataset = tfds.load(name, split=self.task.tfds.splits[split], shuffle_files=False)
             return list(tfds.as_numpy(dataset))
         except UserError:
@@ -84,12 +91,17 @@ class TfdsSource:
             ) from error
 
     def _check(self, features: Any) -> None:
-        missing = [name for name in (*self.task.text_fields, "label") if name not in features]
+        wanted = (*(self.task.tfds.text or self.task.text_fields), self.task.tfds.label)
+        missing = [name for name in wanted if name not in features]
         if missing:
             raise UserError(
                 f"tfds {self.task.tfds.name}: no feature '{missing[0]}' "
                 f"(features: {', '.join(features)}); another version of tensorflow-datasets may fit"
             )
+        if self.task.kind == "tag":
+            # Tags are read by their names, in whichever order those come.
+            self._tags = features[self.task.tfds.label].feature.names
+            return
         names = getattr(features["label"], "names", None)
         if tuple(names or ()) != self.task.labels:
             raise UserError(
@@ -97,8 +109,7 @@ class TfdsSource:
                 f"{list(self.task.labels)}; another version of tensorflow-datasets may fit"
             )
 
-    def _examples(self, split: str, rows: list[dict], with_labels: bool) -> Examples:
-        origin = f"tfds {self.task.tfds.name}/{self.task.tfds.splits[split]}"
+    def _text_examples(self, origin: str, rows: list[dict], with_labels: bool) -> TextExamples:
         ids = [int(row.get("idx", number)) for number, row in enumerate(rows)]
         chosen = np.argsort(ids, kind="stable")
         labels = None
