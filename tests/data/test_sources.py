@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from tfglue import tasks
 from tfglue.data.sources import FileSource, FolderSource, find_folder, open_source
 from tfglue.data.tfds_source import TfdsSource
 from tfglue.errors import UserError
+from tfglue.tasks import tagging
 from tfglue.tasks.files import task_from_files
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -99,19 +101,50 @@ def test_glue_dir_is_the_default_of_glue_tasks_alone(tmp_path, monkeypatch):
         open_source(RTE)
 
 
-@pytest.mark.parametrize("name", tasks.names())
+# Licensed corpora, which their owners bring.
+BROUGHT = [task.name for task in tagging.TASKS if task.files["train"].rows is None]
+
+
+@pytest.mark.parametrize("name", [name for name in tasks.names() if name not in BROUGHT])
 def test_the_sample_holds_every_task_and_is_the_default(name):
     task = tasks.get(name)
     source = open_source(task)
-    assert (source.kind, source.description) == ("sample", "sample (built-in sentences)")
-    assert source.splits() == tuple(task.files)
+    assert source.kind == "sample"
+    assert source.description.startswith("sample (built-in sentences)")
+    assert set(source.splits()) == {*task.files, *(("dev",) if task.held_out else ())}
     for split in source.splits():
         examples = source.read(split)
         assert len(examples) > 0
-        labelled = task.files[split].label is not None
-        assert (examples.labels is not None) == labelled
+        labelled = split not in task.files or task.files[split].labelled
+        assert examples.labelled == labelled
         if labelled and task.kind == "classify":
             assert set(examples.labels.tolist()) == set(range(len(task.labels)))
+
+
+@pytest.mark.parametrize("name", BROUGHT)
+def test_a_task_without_a_sample_says_which_files_to_bring(name):
+    with pytest.raises(UserError, match=r"nothing for task '\w+'; pass --data DIR with dev\.txt"):
+        open_source(tasks.get(name))
+
+
+def test_tags_of_a_task_that_declares_none_are_found_in_its_folder(tmp_path):
+    make(tmp_path / "ccg", "train.txt", text="a X\nb Y\n")
+    make(tmp_path / "ccg", "dev.txt", text="a Z\n")
+    source = open_source(tasks.get("ccg"), str(tmp_path))
+    assert source.task.labels == ("X", "Y", "Z")
+    assert source.read("dev").tags.tolist() == [2]
+    (tmp_path / "ccg" / "dev.txt").write_text("a X\nb\n")
+    with pytest.raises(UserError, match=r"dev\.txt:2: expected 2 columns"):
+        open_source(tasks.get("ccg"), str(tmp_path))
+
+
+def test_a_folder_named_as_another_tasks_counts_as_that_only_with_its_files(tmp_path):
+    # Folders are called "parent" or "pos" for many reasons.
+    folder = make(tmp_path / "parent")
+    assert open_source(RTE, str(folder)).folder == folder
+    make(folder, "train.txt", text="a X\n")
+    with pytest.raises(UserError, match="folder of task 'parent', not of 'rte'"):
+        open_source(RTE, str(folder))
 
 
 def test_unknown_and_absent_splits_are_errors(tmp_path):
@@ -190,7 +223,7 @@ REAL = {
 
 
 @needs_shared
-@pytest.mark.parametrize("name", tasks.names())
+@pytest.mark.parametrize("name", REAL)
 def test_real_files_have_the_rows_of_their_manifest(name):
     task = tasks.get(name)
     source = open_source(task, str(SHARED))
@@ -204,6 +237,34 @@ def test_real_files_have_the_rows_of_their_manifest(name):
             assert np.bincount(examples.labels).tolist() == expected
         else:
             assert len(examples) == expected
+
+
+# Sentences and words, as the manifest gives them, and words of one of the tags.
+REAL_TAGGED = {
+    "ner": {
+        "train": (14041, 203621, 3438), "dev": (3250, 51362, 922), "test": (3453, 46435, 702),
+    },
+    "chunk": {"train": (8936, 211727, 2060), "test": (2012, 47377, 438)},
+    "pos": {
+        "train": (12544, 204577, 13137), "dev": (2001, 25147, 1865), "test": (2077, 25094, 1788),
+    },
+}  # fmt: skip
+COUNTED = {"ner": "B-MISC", "chunk": "B-ADJP", "pos": "ADJ"}
+
+
+@needs_shared
+@pytest.mark.parametrize("name", REAL_TAGGED)
+def test_real_tagged_files_have_the_words_of_their_manifest(name):
+    task = replace(tasks.get(name), held_out=0.0)
+    source = open_source(task, str(SHARED))
+    assert source.splits() == tuple(REAL_TAGGED[name])
+    counted = task.labels.index(COUNTED[name])
+    for split, expected in REAL_TAGGED[name].items():
+        examples = source.read(split)
+        found = (len(examples), len(examples.words), int((examples.tags == counted).sum()))
+        assert found == expected
+        assert task.files[split].rows == len(examples)
+        assert len(set(examples.ids)) == len(examples)
 
 
 def test_sources_load_no_tensorflow():
