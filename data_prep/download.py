@@ -1,4 +1,4 @@
-"""Writes tasks out as files in the layout of the GLUE download.
+"""Writes tasks out as files in the layout of their published download.
 
     python -m data_prep.download --task sst,mnli --output DIR
 
@@ -7,29 +7,39 @@ Afterwards `--data DIR` reads the same rows without tensorflow-datasets and with
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tfglue import tasks
 from tfglue.command_line import Parser, quiet_tensorflow, run
-from tfglue.data.examples import Examples
+from tfglue.data.examples import Examples, TextExamples
 from tfglue.data.sources import Source, open_source
+from tfglue.data.tagged_sentences import TaggedSentences
+from tfglue.data.tagged_text import tagged_text
 from tfglue.errors import UserError
-from tfglue.files import atomic_file
-from tfglue.tasks.task import SplitFile, Task
+from tfglue.files import atomic_file, write_text
+from tfglue.tasks.task import AnyFile, SplitFile, Task
 
 # What a row file without quoting cannot hold inside a field.
 _BREAKS = re.compile(r"[\t\r\n\0]")
 
 
-def write_split(examples: Examples, task: Task, file: SplitFile, path: Path) -> int:
+def write_split(examples: Examples, task: Task, file: AnyFile, path: Path) -> int:
     """Writes one split as `file` declares it.
 
-    Files with a header get an ``index`` column that keeps the ids, then the declared columns.
-    Tabs, line breaks and NULs inside a text become a space each.
+    Tables with a header get an ``index`` column that keeps the ids, then the declared columns. In
+    tables, tabs, line breaks and NULs inside a text become a space each.
 
     Returns:
         How many texts were changed so.
     """
+    if isinstance(examples, TaggedSentences):
+        write_text(path, tagged_text(examples, [task.labels[tag] for tag in examples.tags], file))
+        return 0
+    return _write_table(examples, task, file, path)
+
+
+def _write_table(examples: TextExamples, task: Task, file: SplitFile, path: Path) -> int:
     changed = 0
     with atomic_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as out:
         if file.header:
@@ -61,7 +71,9 @@ def _download(argv: Sequence[str] | None) -> None:
     output = Path(flags.output)
     if output.exists() and not output.is_dir():
         raise UserError(f"--output {output}: this is a file, not a folder")
-    sources = [open_source(task, flags.data) for task in _tasks(flags.task, flags.data)]
+    # Training files are written whole, whatever part of them a run would hold out.
+    chosen = [replace(task, held_out=0.0) for task in _tasks(flags.task, flags.data)]
+    sources = [open_source(task, flags.data) for task in chosen]
     planned = [
         output / source.task.folders[0] / source.task.files[split].name
         for source in sources
@@ -98,11 +110,12 @@ def _write_source(source: Source, folder: Path) -> None:
             print(f"  {examples.skipped:,} rows without a label left out")
         if changed:
             print(f"  {changed:,} texts held tabs or line breaks, now spaces")
-        if not file.header and examples.ids != [str(row) for row in range(len(examples))]:
+        numbers = [str(row) for row in range(len(examples))]
+        if isinstance(file, SplitFile) and not file.header and examples.ids != numbers:
             print("  ids are not kept: this file has no column for them")
 
 
-def _written_labels(examples: Examples, task: Task) -> Iterator[str]:
+def _written_labels(examples: TextExamples, task: Task) -> Iterator[str]:
     if examples.labels is None:
         return iter([""] * len(examples))
     if task.kind == "classify":

@@ -14,14 +14,18 @@ import numpy as np
 
 from tfglue import tasks
 from tfglue.command_line import Parser, run
-from tfglue.data.examples import Examples
-from tfglue.data.rows import read_examples
-from tfglue.data.sources import FolderSource, find_folder
+from tfglue.data.examples import TextExamples
+from tfglue.data.reading import table_of
+from tfglue.data.sources import FolderSource
+from tfglue.data.tagged_sentences import TaggedSentences
+from tfglue.data.task_folder import find_folder
 from tfglue.errors import UserError
 from tfglue.files import write_json
-from tfglue.tasks.task import Task
+from tfglue.tasks.tags import with_found_tags
+from tfglue.tasks.task import SplitFile, Task
 
 PROBLEMS_LISTED = 20
+LABELS_SHOWN = 10
 
 
 @dataclass
@@ -31,10 +35,13 @@ class SplitReport:
     Args:
         file: path of the file.
         rows: usable rows.
+        unit: what a row is called.
+        words: words in all rows; None where nobody counts them.
         skipped: rows that the declaration leaves out (broken rows, ignored labels).
         official_rows: usable rows of the published file; None if it is not known.
         columns: names in the header; empty without one.
-        labels: rows of each class, or the lowest and highest score.
+        labels: rows of each class, the lowest and highest score, or words of each tag, the most
+            frequent first.
         problem_count: number of problems.
         problems: the first `PROBLEMS_LISTED` of them, each ``path:line: message``.
         notes: what is worth knowing and no mistake.
@@ -42,6 +49,8 @@ class SplitReport:
 
     file: str
     rows: int = 0
+    unit: str = "rows"
+    words: int | None = None
     skipped: int = 0
     official_rows: int | None = None
     columns: list[str] = field(default_factory=list)
@@ -60,22 +69,26 @@ class SplitReport:
 def verify_split(source: FolderSource, split: str) -> SplitReport:
     """Reads a whole split and reports on it; never raises for what the file holds."""
     file = source.task.files[split]
-    report = SplitReport(str(source.folder / file.name), official_rows=file.rows)
+    path = source.folder / file.name
+    report = SplitReport(str(path), official_rows=file.rows)
     try:
-        table = source.table(split, report.add_problem)
-        report.columns = list(table.columns or ())
-        examples = read_examples(table, source.task, file.text, file.label)
+        if isinstance(file, SplitFile):
+            report.columns = list(table_of(path, file).columns or ())
+        examples = source.read(split, on_problem=report.add_problem)
     except UserError as error:
         report.add_problem(str(error))
         return report
     report.rows = len(examples)
+    if isinstance(examples, TaggedSentences):
+        report.unit = "sentences"
+        report.words = len(examples.words)
     report.skipped = examples.skipped
     report.labels = _labels(source.task, examples)
     if file.rows not in (None, report.rows):
-        report.notes.append(f"{report.rows:,} rows, the published file has {file.rows:,}")
+        report.notes.append(f"{report.rows:,} {report.unit}, the published file has {file.rows:,}")
     if examples.skipped:
         report.notes.append(f"{examples.skipped:,} rows left out (broken, or an ignored label)")
-    replaced = sum("\ufffd" in text for column in examples.texts for text in column)
+    replaced = sum("\ufffd" in text for column in _texts(examples) for text in column)
     if replaced:
         report.notes.append(f"texts with U+FFFD, the mark of a lost character: {replaced:,}")
     return report
@@ -93,12 +106,22 @@ def verify_folder(root: Path) -> dict[str, dict[str, SplitReport]]:
         task = tasks.get(name)
         folder = find_folder(task, root)
         if folder is not None:
-            source = FolderSource(task, folder)
-            reports[name] = {split: verify_split(source, split) for split in source.splits()}
+            reports[name] = _verify_task(task, folder)
     if not reports:
         folders = ", ".join(task.folders[0] for task in map(tasks.get, tasks.names()))
         raise UserError(f"{root}: no task folder is in it (looked for {folders})")
     return reports
+
+
+def _verify_task(task: Task, folder: Path) -> dict[str, SplitReport]:
+    try:
+        # The same lines are read again for the report, and told then.
+        task = with_found_tags(task, folder, on_problem=lambda problem: None)
+    except UserError as error:
+        path = folder / task.files["train"].name
+        return {"train": SplitReport(str(path), problem_count=1, problems=[str(error)])}
+    source = FolderSource(task, folder)
+    return {split: verify_split(source, split) for split in source.splits()}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -135,9 +158,19 @@ def _verify(argv: Sequence[str] | None) -> int:
     return 2 if problems else 0
 
 
-def _labels(task: Task, examples: Examples) -> dict[str, int | float]:
-    if examples.labels is None:
+def _texts(examples: TextExamples | TaggedSentences) -> tuple[list[str], ...]:
+    if isinstance(examples, TaggedSentences):
+        return (examples.words,)
+    return examples.texts
+
+
+def _labels(task: Task, examples: TextExamples | TaggedSentences) -> dict[str, int | float]:
+    if not examples.labelled:
         return {}
+    if isinstance(examples, TaggedSentences):
+        counts = np.bincount(examples.tags, minlength=len(task.labels))
+        most = np.argsort(-counts, kind="stable")
+        return {task.labels[tag]: int(counts[tag]) for tag in most if counts[tag]}
     if task.kind == "regress":
         return {"lowest": float(examples.labels.min()), "highest": float(examples.labels.max())}
     counts = np.bincount(examples.labels, minlength=len(task.labels))
@@ -145,8 +178,13 @@ def _labels(task: Task, examples: Examples) -> dict[str, int | float]:
 
 
 def _print(split: str, report: SplitReport) -> None:
-    labels = ", ".join(f"{name} {value:,}" for name, value in report.labels.items())
-    print(f"  {split}: {report.rows:,} rows, {labels or 'unlabelled'} ({report.file})")
+    labels = [f"{name} {value:,}" for name, value in report.labels.items()]
+    more = len(labels) - LABELS_SHOWN
+    shown = ", ".join(labels[:LABELS_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    words = "" if report.words is None else f" of {report.words:,} words"
+    print(
+        f"  {split}: {report.rows:,} {report.unit}{words}, {shown or 'unlabelled'} ({report.file})"
+    )
     if report.columns:
         print(f"    columns: {', '.join(report.columns)}")
     for note in report.notes:

@@ -1,19 +1,39 @@
 import csv
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from data_prep.download import main, write_split
 from tfglue import tasks
-from tfglue.data.examples import Examples
+from tfglue.data.examples import TextExamples
 from tfglue.data.sources import open_source
 from tfglue.data.tfds_source import TfdsSource
 
 tfds = pytest.importorskip("tensorflow_datasets")
 
 IN_TFDS = [name for name in tasks.names() if tasks.get(name).tfds]
+
+
+def value(name, feature, number, rng):
+    """A value of a feature in row `number`; arrays are as long in each feature of the row."""
+    if isinstance(feature, tfds.features.Sequence):
+        return [value(name, feature.feature, number, rng) for _ in range(number % 3 + 1)]
+    if isinstance(feature, tfds.features.ClassLabel):
+        # The last part of speech marks what has none.
+        return number % (feature.num_classes - (feature.names[-1] == "_"))
+    if isinstance(feature, tfds.features.Text):
+        # Words hold no blanks.
+        blank = "_" if name in ("tokens", "idx") else " "
+        return f'{name} "{number}" 漢 \u2028 \'end'.replace(" ", blank)
+    return number if name == "idx" else rng.uniform(0, 5)
+
+
+def plain(encoded):
+    """A value as generators may yield it: lists of texts, not of arrays of one text."""
+    return encoded.tolist() if isinstance(encoded, np.ndarray) else encoded
 
 
 @pytest.fixture
@@ -27,16 +47,8 @@ def shuffled_rows(monkeypatch):
         rng = np.random.default_rng(0)
         rows = []
         for number in rng.permutation(20):
-            row = {}
-            for name, feature in features.items():
-                if name == "idx":
-                    row[name] = number
-                elif name == "label":
-                    classes = getattr(feature, "num_classes", 0)
-                    row[name] = number % classes if classes else rng.uniform(0, 5)
-                else:
-                    row[name] = f'{name} "{number}" 漢 \u2028 \'end'
-            rows.append(features.encode_example(row))
+            row = {name: value(name, feature, number, rng) for name, feature in features.items()}
+            rows.append(tf.nest.map_structure(plain, features.encode_example(row)))
         signature = {
             name: tf.TensorSpec(spec.shape, tf.as_dtype(spec.dtype))
             for name, spec in features.get_tensor_info().items()
@@ -72,10 +84,21 @@ def test_headers_are_the_declared_columns(tmp_path, shuffled_rows):
 
 def test_tabs_and_line_breaks_become_spaces_and_are_counted(tmp_path):
     sst = tasks.get("sst")
-    examples = Examples(["0", "1"], (["a\tb\nc\rd", "plain"],), np.array([1, 0], np.int32), "here")
+    examples = TextExamples(
+        ids=["0", "1"], texts=(["a\tb\nc\rd", "plain"],), labels=np.array([1, 0], np.int32),
+        origin="here",
+    )  # fmt: skip
     path = tmp_path / "SST-2" / "train.tsv"
     assert write_split(examples, sst, sst.files["train"], path) == 1
     assert path.read_bytes() == b"index\tsentence\tlabel\n0\ta b c d\t1\n1\tplain\t0\n"
+
+
+def test_training_files_are_written_whole_where_a_run_holds_a_part_out(tmp_path, capsys):
+    assert main(["--task", "chunk", "--data", "sample", "--output", str(tmp_path)]) == 0
+    sample = open_source(replace(tasks.get("chunk"), held_out=0.0), "sample")
+    for name in ("train.txt", "test.txt"):
+        assert (tmp_path / "conll2000" / name).read_bytes() == (sample.folder / name).read_bytes()
+    assert f"chunk train: {len(sample.read('train'))} rows" in capsys.readouterr().out
 
 
 def test_existing_files_are_kept_unless_overwritten(tmp_path, shuffled_rows, capsys):
