@@ -13,11 +13,15 @@ from pathlib import Path
 from tfglue import tasks
 from tfglue.command_line import Parser, quiet_tensorflow, run
 from tfglue.data.examples import Examples, TextExamples
-from tfglue.data.sources import Source, open_source
+from tfglue.data.questions import Questions
+from tfglue.data.sources import SAMPLE_FOLDER, Source, open_source
 from tfglue.data.tagged_sentences import TaggedSentences
 from tfglue.data.tagged_text import tagged_text
+from tfglue.data.task_folder import find_folder
 from tfglue.errors import UserError
 from tfglue.files import atomic_file, write_text
+from tfglue.tasks.squad_question import SquadQuestion
+from tfglue.tasks.squad_text import squad_text
 from tfglue.tasks.task import AnyFile, SplitFile, Task
 
 # What a row file without quoting cannot hold inside a field.
@@ -33,10 +37,19 @@ def write_split(examples: Examples, task: Task, file: AnyFile, path: Path) -> in
     Returns:
         How many texts were changed so.
     """
+    if isinstance(examples, Questions):
+        write_text(path, squad_text(_asked(examples), task.folders[0], task.negatives))
+        return 0
     if isinstance(examples, TaggedSentences):
         write_text(path, tagged_text(examples, [task.labels[tag] for tag in examples.tags], file))
         return 0
     return _write_table(examples, task, file, path)
+
+
+def _asked(questions: Questions) -> Iterator[SquadQuestion]:
+    for row, (question_id, text) in enumerate(zip(questions.ids, questions.texts, strict=True)):
+        answers = questions.answers[row]
+        yield SquadQuestion(question_id, text, questions.context(row), answers, not answers)
 
 
 def _write_table(examples: TextExamples, task: Task, file: SplitFile, path: Path) -> int:
@@ -74,17 +87,18 @@ def _download(argv: Sequence[str] | None) -> None:
     # Training files are written whole, whatever part of them a run would hold out.
     chosen = [replace(task, held_out=0.0) for task in _tasks(flags.task, flags.data)]
     sources = [open_source(task, flags.data) for task in chosen]
-    planned = [
-        output / source.task.folders[0] / source.task.files[split].name
-        for source in sources
-        for split in source.splits()
-    ]
+    # Tasks may share a file; it is written once.
+    planned: dict[Path, tuple[Source, str]] = {}
+    for source in sources:
+        for split in source.splits():
+            path = output / source.task.folders[0] / source.task.files[split].name
+            planned.setdefault(path, (source, split))
     existing = [path for path in planned if path.exists()]
     if existing and not flags.overwrite:
         raise UserError(f"{existing[0]}: exists already; pass --overwrite to replace it")
     quiet_tensorflow()
-    for source in sources:
-        _write_source(source, output / source.task.folders[0])
+    for path, (source, split) in planned.items():
+        _write(source, split, path)
     print(f"read them with --data {output}")
 
 
@@ -92,27 +106,34 @@ def _tasks(names: str, data: str) -> list[Task]:
     if names.strip().lower() != "all":
         return tasks.expand(names)
     declared = [tasks.get(name) for name in tasks.names()]
-    held = [task for task in declared if task.tfds is not None or data != "tfds"]
+    held = [task for task in declared if _is_held(task, data)]
     for task in declared:
         if task not in held:
-            print(f"{task.name}: left out, it is not in tensorflow-datasets")
+            where = "tensorflow-datasets" if data == "tfds" else data
+            print(f"{task.name}: left out, it is not in {where}")
     return held
 
 
-def _write_source(source: Source, folder: Path) -> None:
-    for split in source.splits():
-        examples = source.read(split)
-        file = source.task.files[split]
-        path = folder / file.name
-        changed = write_split(examples, source.task, file, path)
-        print(f"{source.task.name} {split}: {len(examples):,} rows -> {path}")
-        if examples.skipped:
-            print(f"  {examples.skipped:,} rows without a label left out")
-        if changed:
-            print(f"  {changed:,} texts held tabs or line breaks, now spaces")
-        numbers = [str(row) for row in range(len(examples))]
-        if isinstance(file, SplitFile) and not file.header and examples.ids != numbers:
-            print("  ids are not kept: this file has no column for them")
+def _is_held(task: Task, data: str) -> bool:
+    if data == "tfds":
+        return task.tfds is not None
+    root = SAMPLE_FOLDER if data == "sample" else Path(data)
+    # What is no folder at all is told by `open_source`.
+    return not root.is_dir() or find_folder(task, root) is not None
+
+
+def _write(source: Source, split: str, path: Path) -> None:
+    examples = source.read(split)
+    file = source.task.files[split]
+    changed = write_split(examples, source.task, file, path)
+    print(f"{source.task.name} {split}: {len(examples):,} rows -> {path}")
+    if examples.skipped:
+        print(f"  {examples.skipped:,} rows without a label left out")
+    if changed:
+        print(f"  {changed:,} texts held tabs or line breaks, now spaces")
+    numbers = [str(row) for row in range(len(examples))]
+    if isinstance(file, SplitFile) and not file.header and examples.ids != numbers:
+        print("  ids are not kept: this file has no column for them")
 
 
 def _written_labels(examples: TextExamples, task: Task) -> Iterator[str]:

@@ -2,8 +2,8 @@
 
     python -m data_prep.verify DIR
 
-Every problem is listed with file and line. Exit status 2 if there is any; row counts that differ
-from the published ones are notes.
+Every problem is listed with file and line, or with file and question. Exit status 2 if there is
+any; row counts that differ from the published ones are notes.
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,15 @@ import numpy as np
 
 from tfglue import tasks
 from tfglue.command_line import Parser, run
-from tfglue.data.examples import TextExamples
+from tfglue.data.examples import Examples
+from tfglue.data.questions import Questions
 from tfglue.data.reading import table_of
 from tfglue.data.sources import FolderSource
 from tfglue.data.tagged_sentences import TaggedSentences
 from tfglue.data.task_folder import find_folder
 from tfglue.errors import UserError
 from tfglue.files import write_json
+from tfglue.tasks.squad import ANSWERABLE_LABELS
 from tfglue.tasks.tags import with_found_tags
 from tfglue.tasks.task import SplitFile, Task
 
@@ -40,10 +42,10 @@ class SplitReport:
         skipped: rows that the declaration leaves out (broken rows, ignored labels).
         official_rows: usable rows of the published file; None if it is not known.
         columns: names in the header; empty without one.
-        labels: rows of each class, the lowest and highest score, or words of each tag, the most
-            frequent first.
+        labels: rows of each class, the lowest and highest score, answerable and unanswerable
+            questions, or words of each tag, the most frequent first.
         problem_count: number of problems.
-        problems: the first `PROBLEMS_LISTED` of them, each ``path:line: message``.
+        problems: the first `PROBLEMS_LISTED` of them, each with path, place and message.
         notes: what is worth knowing and no mistake.
     """
 
@@ -79,6 +81,8 @@ def verify_split(source: FolderSource, split: str) -> SplitReport:
         report.add_problem(str(error))
         return report
     report.rows = len(examples)
+    if isinstance(examples, Questions):
+        report.unit = "questions"
     if isinstance(examples, TaggedSentences):
         report.unit = "sentences"
         report.words = len(examples.words)
@@ -108,8 +112,8 @@ def verify_folder(root: Path) -> dict[str, dict[str, SplitReport]]:
         if folder is not None:
             reports[name] = _verify_task(task, folder)
     if not reports:
-        folders = ", ".join(task.folders[0] for task in map(tasks.get, tasks.names()))
-        raise UserError(f"{root}: no task folder is in it (looked for {folders})")
+        folders = dict.fromkeys(tasks.get(name).folders[0] for name in tasks.names())
+        raise UserError(f"{root}: no task folder is in it (looked for {', '.join(folders)})")
     return reports
 
 
@@ -136,17 +140,19 @@ def _verify(argv: Sequence[str] | None) -> int:
     flags = parser.parse_args(argv)
 
     reports = verify_folder(Path(flags.folder))
-    problems = 0
+    # Tasks may share a file; it counts once.
+    problems_of: dict[str, int] = {}
     for name, splits in reports.items():
         print(name)
         for split, report in splits.items():
             _print(split, report)
-            problems += report.problem_count
+            known = problems_of.get(report.file, 0)
+            problems_of[report.file] = max(known, report.problem_count)
         for split in tasks.get(name).files:
             if split not in splits:
                 print(f"  {split}: no file")
-    files = sum(map(len, reports.values()))
-    print(f"{files} files of {len(reports)} tasks, {problems:,} problems")
+    problems = sum(problems_of.values())
+    print(f"{len(problems_of)} files of {len(reports)} tasks, {problems:,} problems")
     if flags.json:
         write_json(
             Path(flags.json),
@@ -158,15 +164,21 @@ def _verify(argv: Sequence[str] | None) -> int:
     return 2 if problems else 0
 
 
-def _texts(examples: TextExamples | TaggedSentences) -> tuple[list[str], ...]:
+def _texts(examples: Examples) -> tuple[list[str], ...]:
+    if isinstance(examples, Questions):
+        return examples.texts, examples.contexts
     if isinstance(examples, TaggedSentences):
         return (examples.words,)
     return examples.texts
 
 
-def _labels(task: Task, examples: TextExamples | TaggedSentences) -> dict[str, int | float]:
+def _labels(task: Task, examples: Examples) -> dict[str, int | float]:
     if not examples.labelled:
         return {}
+    if isinstance(examples, Questions):
+        answerable = int(examples.answerable.sum())
+        counts = (answerable, len(examples) - answerable)
+        return dict(zip(ANSWERABLE_LABELS, counts, strict=True))
     if isinstance(examples, TaggedSentences):
         counts = np.bincount(examples.tags, minlength=len(task.labels))
         most = np.argsort(-counts, kind="stable")

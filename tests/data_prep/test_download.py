@@ -85,9 +85,9 @@ def test_headers_are_the_declared_columns(tmp_path, shuffled_rows):
 def test_tabs_and_line_breaks_become_spaces_and_are_counted(tmp_path):
     sst = tasks.get("sst")
     examples = TextExamples(
-        ids=["0", "1"], texts=(["a\tb\nc\rd", "plain"],), labels=np.array([1, 0], np.int32),
-        origin="here",
-    )  # fmt: skip
+        ids=["0", "1"], origin="here", texts=(["a\tb\nc\rd", "plain"],),
+        labels=np.array([1, 0], np.int32),
+    )
     path = tmp_path / "SST-2" / "train.tsv"
     assert write_split(examples, sst, sst.files["train"], path) == 1
     assert path.read_bytes() == b"index\tsentence\tlabel\n0\ta b c d\t1\n1\tplain\t0\n"

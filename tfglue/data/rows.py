@@ -1,6 +1,5 @@
 """From the rows of a table to examples, by a task's declaration."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,11 +7,10 @@ import numpy as np
 from tfglue.data.examples import TextExamples
 from tfglue.data.labels import LabelParser
 from tfglue.errors import UserError
-from tfglue.tasks.tables import Table
+from tfglue.tasks.tables import Table, holds_tab_or_break
 from tfglue.tasks.task import Column, Task
 
 ID_COLUMNS = ("index", "id", "idx")
-_TAB_OR_BREAK = re.compile(r"[\t\r\n]")
 
 
 def read_examples(
@@ -46,8 +44,7 @@ def read_examples(
             table.problem(line, "the text is blank")
             continue
         row_id = values[-1] if named else str(number)
-        if named and _TAB_OR_BREAK.search(row_id):
-            # Ids end up in tab-separated prediction files.
+        if named and holds_tab_or_break(row_id):
             table.problem(line, f"id {row_id!r} holds a tab or line break")
             continue
         if label is not None:

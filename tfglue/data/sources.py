@@ -16,9 +16,11 @@ from tfglue.errors import UserError, suggestion
 from tfglue.tasks import glue
 from tfglue.tasks.column_files import find_columns
 from tfglue.tasks.files import find_label_column, find_text_columns
+from tfglue.tasks.squad import QUESTION_METRICS
+from tfglue.tasks.squad_document import SquadDocument
 from tfglue.tasks.tables import Table
 from tfglue.tasks.tags import with_found_tags
-from tfglue.tasks.task import Task
+from tfglue.tasks.task import SquadFile, Task
 
 SAMPLE_FOLDER = Path(tasks.__file__).parent / "sample"
 
@@ -78,7 +80,7 @@ class FolderSource:
 
 
 class FileSource:
-    """The user's own TSV, CSV, JSON-lines or column files, one a split.
+    """The user's own files, one a split: TSV, CSV, JSON lines, columns, or SQuAD's JSON.
 
     Args:
         task: the task that the rows are read as.
@@ -112,6 +114,10 @@ class FileSource:
         if split not in self.paths:
             raise _unknown_split(self.task, split, self.paths)
         path = self.paths[split]
+        optional = split.startswith("test")
+        if self.task.kind in QUESTION_METRICS:
+            file = SquadFile(path.name, labelled=not optional or SquadDocument(path).labelled)
+            return read_file(path, file, self.task, labelled)
         if self.task.kind == "tag":
             file = find_columns(path, None if split in ("train", "dev") else self.task.labels)
             return read_file(path, file, self.task, labelled)
@@ -119,7 +125,6 @@ class FileSource:
         text = find_text_columns(table, self._text_columns, self.task)
         label = None
         if labelled:
-            optional = split.startswith("test")
             label = find_label_column(table, self._label_column, self.task, optional)
         return read_examples(table, self.task, text, label)
 

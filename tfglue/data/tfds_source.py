@@ -11,8 +11,10 @@ from urllib.request import getproxies
 import numpy as np
 
 from tfglue.data.examples import Examples, TextExamples
+from tfglue.data.tfds_questions import TFDS_FEATURES, questions_of_rows
 from tfglue.data.tfds_sentences import sentences_of_rows
 from tfglue.errors import UserError, suggestion
+from tfglue.tasks.squad import QUESTION_METRICS
 from tfglue.tasks.task import Task
 
 _UNLABELLED = -1
@@ -25,7 +27,7 @@ class TfdsSource:
     them shuffled); data sets without such a number, such as SNLI and those of tagged sentences,
     keep the order of TFDS. Splits that the task declares as unlabelled are read without labels. In
     labelled splits, a row that TFDS marks with -1 is left out and counted if the task has labels to
-    ignore, and an error otherwise.
+    ignore, and an error otherwise. Questions on passages come as `questions_of_rows` orders them.
 
     Raises UserError for a task that is not in TFDS.
     """
@@ -57,6 +59,8 @@ class TfdsSource:
         with_labels = labelled and self.task.files[split].labelled
         rows = self._load(split)
         origin = f"tfds {self.task.tfds.name}/{self.task.tfds.splits[split]}"
+        if self.task.kind in QUESTION_METRICS:
+            return questions_of_rows(rows, self.task, origin, with_labels)
         if self.task.kind == "tag":
             return sentences_of_rows(rows, self.task, self._tags, origin, with_labels)
         return self._text_examples(origin, rows, with_labels)
@@ -91,13 +95,17 @@ class TfdsSource:
             ) from error
 
     def _check(self, features: Any) -> None:
-        wanted = (*(self.task.tfds.text or self.task.text_fields), self.task.tfds.label)
+        questions = self.task.kind in QUESTION_METRICS
+        texts = self.task.tfds.text or self.task.text_fields
+        wanted = TFDS_FEATURES if questions else (*texts, self.task.tfds.label)
         missing = [name for name in wanted if name not in features]
         if missing:
             raise UserError(
                 f"tfds {self.task.tfds.name}: no feature '{missing[0]}' "
                 f"(features: {', '.join(features)}); another version of tensorflow-datasets may fit"
             )
+        if questions:
+            return
         if self.task.kind == "tag":
             # Tags are read by their names, in whichever order those come.
             self._tags = features[self.task.tfds.label].feature.names

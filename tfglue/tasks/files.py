@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from tfglue.errors import UserError, suggestion
 from tfglue.tasks.column_files import hold_tags, task_from_columns
-from tfglue.tasks.tables import Table, parse_number
+from tfglue.tasks.question_files import hold_questions, task_from_questions
+from tfglue.tasks.squad import QUESTION_METRICS
+from tfglue.tasks.tables import Table, holds_tab_or_break, parse_number
 from tfglue.tasks.task import Task
 
 SINGLE_COLUMNS = ("text", "sentence")
@@ -38,41 +40,45 @@ def task_from_files(
     base: Task | None = None,
     labels: str | None = None,
 ) -> tuple[Task, list[str]]:
-    """Makes a task of the user's own TSV, CSV, JSON-lines or column files.
+    """Makes a task of the user's own files: TSV, CSV, JSON lines, columns, or SQuAD's JSON.
 
     Args:
         name: the task's name, used in file names.
-        train_file, dev_file, test_file: files with named columns; formats may differ.
+        train_file, dev_file, test_file: files with named columns, whose formats may differ, or all
+            of them ``.json`` with questions on passages.
         text_fields: the text columns; found by `find_text_columns` if None.
         label_field: the label column; found by `find_label_column` if None.
-        kind: ``classify``, ``regress`` or ``tag``. If None: files of `TAG_SUFFIXES` hold tags;
-            elsewhere numbers are scores, unless they are integers of at most 20 different values,
-            and anything else is a class.
+        kind: ``classify`` or ``regress``; for questions ``span`` or ``answerable``; ``tag``. If
+            None: questions are of kind ``span``, files of `TAG_SUFFIXES` hold tags; elsewhere
+            numbers are scores, unless they are integers of at most 20 different values, and
+            anything else is a class.
         base: a declared task whose text fields, labels and kind the files follow.
         labels: a file that lists the tags, for tags only; they are found in the files if None.
 
     Returns:
         The task (`base` itself where one with labels is given), and lines that tell what was found.
 
-    Raises UserError for columns that are not there, classes that are too few or too many, and
-    labels that do not fit the kind (with file and line).
+    Raises UserError for columns that are not there, classes that are too few or too many, labels
+    that do not fit the kind (with file and line), and questions that are not as they should be.
     """
     files = {"train": train_file, "dev": dev_file, "test": test_file}
     paths = {split: path for split, path in files.items() if path}
     if not paths:
         raise UserError("no file is given; pass --train_file, --dev_file or --test_file")
-    kinds = (*_METRICS, "tag")
+    kinds = (*_METRICS, *QUESTION_METRICS, "tag")
     if kind is not None and kind not in kinds:
         raise UserError(f"--kind {kind}: unknown{suggestion(kind, kinds)} ({', '.join(kinds)})")
     if base is not None and kind not in (None, base.kind):
         raise UserError(f"--kind {kind}: task '{base.name}' is of kind {base.kind}")
     if base is None:
         _check_new(name, train_file)
-    if hold_tags(paths, kind, base):
+    if hold_questions(paths, kind, base) or hold_tags(paths, kind, base):
         if text_fields or label_field:
             flag = "--text_fields" if text_fields else "--label_field"
-            raise UserError(f"{flag} names columns; those of words and tags have no names")
-        return task_from_columns(name, paths, kind, base, labels)
+            raise UserError(f"{flag} names columns; questions, words and tags have none of a name")
+        if hold_tags(paths, kind, base):
+            return task_from_columns(name, paths, kind, base, labels)
+        return task_from_questions(name, paths, kind, base)
     if labels:
         raise UserError(f"--labels {labels}: lists tags; it goes with --kind tag")
     tables = {split: Table(path) for split, path in paths.items()}
@@ -195,8 +201,7 @@ def _columns_line(
 
 def _labels(table: Table, column: str) -> Iterator[tuple[int, str]]:
     for line, (label,) in table.rows((column,)):
-        # Labels end up in tab-separated prediction files.
-        if not label.strip() or re.search(r"[\t\r\n]", label):
+        if not label.strip() or holds_tab_or_break(label):
             table.problem(line, f"label {label!r} is blank or holds a tab or line break")
         yield line, label
 

@@ -39,7 +39,7 @@ class SplitFile:
 
 @dataclass(frozen=True)
 class SquadFile:
-    """One split as the JSON of SQuAD (Rajpurkar et al. 2016, 2018): articles, paragraphs, questions.
+    """One split as SQuAD's JSON (Rajpurkar et al. 2016, 2018): articles, paragraphs, questions.
 
     Args:
         name: file name inside the task's folder.
