@@ -4,32 +4,28 @@ A chain trains intermediate tasks first (Phang et al. 2018, STILTs); restarts tr
 again with other seeds, from the same intermediate run.
 """
 
-import os
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
-import yaml
 
 from tfglue import tasks
-from tfglue.chain import train_steps
-from tfglue.config import OF_EXPERIMENTS, TrainConfig, resolve
+from tfglue.chain import intermediate_tasks, train_steps
+from tfglue.config import OF_EXPERIMENTS, OF_ONE_COMMAND, TrainConfig
+from tfglue.data.sources import Source, open_source
 from tfglue.errors import UserError
-from tfglue.files import read_yaml, write_text
+from tfglue.experiment_plan import ExperimentPlan
 from tfglue.flags import checked
 from tfglue.output import claim_output, free_output, locked
-from tfglue.preparation import Say, choose_task, prepare
+from tfglue.preparation import prepare
+from tfglue.resolution import resolve
 from tfglue.restarts import train_restarts
 from tfglue.run import Run
 from tfglue.run_folder import RunFolder
+from tfglue.task_choice import Say, choose_tasks
 from tfglue.trainer import train_run
 from tfglue.training.loop import Interrupted
-
-FORMAT = "tfglue.experiment.v1"
-
-_NOT_OF_ONE_RUN = (*OF_EXPERIMENTS, "output", "resume", "overwrite")
 
 
 def train(
@@ -75,7 +71,7 @@ def _train(
     callbacks: Sequence[keras.callbacks.Callback],
     say: Say,
 ) -> Run:
-    own = {name: value for name, value in given.items() if name not in _NOT_OF_ONE_RUN}
+    own = {n: v for n, v in _of_target(given).items() if n not in OF_ONE_COMMAND}
     if given.get("intermediate"):
         own["init"] = train_steps(given, folder, callbacks, say)
         own.pop("encoder", None)  # The chain's first step began with it.
@@ -87,8 +83,8 @@ def _train(
 
 def _resumed(given: dict[str, Any]) -> dict[str, Any]:
     """The settings, those of the experiment that is resumed included."""
-    path = Path(given.get("output") or "") / "experiment.yaml"
-    if not given.get("output") or not os.path.isfile(path):
+    plan = ExperimentPlan(given.get("output") or "")
+    if not given.get("output") or not plan.exists:
         return given
     if given.get("overwrite"):
         return given
@@ -97,13 +93,7 @@ def _resumed(given: dict[str, Any]) -> dict[str, Any]:
             f"--output: {given['output']} holds a chain or restarts; add --resume to go on with "
             "them, --overwrite to replace them, or name another folder"
         )
-    content = read_yaml(path)
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise UserError(f"{path}: expected format {FORMAT}")
-    if not isinstance(content.get("settings"), dict):
-        raise UserError(f"{path}: 'settings' is missing or not a mapping; restore the file")
-    stored = checked(content["settings"], TrainConfig, where=str(path))
-    stored = {name: value for name, value in stored.items() if value is not None}
+    stored = plan.read()
     for name, value in given.items():
         if name not in ("output", "resume", "checkpoint_seconds") and stored.get(name) != value:
             raise UserError(
@@ -133,14 +123,14 @@ def _check(given: Mapping[str, Any]) -> None:
         raise UserError(f"--task is needed; one of: {', '.join(tasks.names())}")
     if "intermediate" not in given:
         return
-    names = [name.strip() for name in given["intermediate"].split(",") if name.strip()]
-    if not names:
+    steps = intermediate_tasks(given)
+    if not steps:
         raise UserError("--intermediate: names no task")
     if given.get("init_parts") == "all":
         raise UserError("--init_parts all: the head of an intermediate task is none of the target")
     if given.get("freeze") == "encoder":
         raise UserError("--freeze encoder: what an intermediate task trains would be thrown away")
-    for step in map(tasks.get, names):
+    for step in steps:
         if step.name == given.get("task"):
             raise UserError(f"--intermediate {step.name}: that is the target itself")
         if step.predicted_by:
@@ -149,25 +139,46 @@ def _check(given: Mapping[str, Any]) -> None:
 
 def _check_target(given: Mapping[str, Any]) -> None:
     """Finds mistakes about the target before intermediate tasks are trained or runs replaced."""
-    settings = {name: value for name, value in given.items() if name not in OF_EXPERIMENTS}
+    settings = _of_target(given)
+    chosen = choose_tasks(settings, lambda line: None)
     if given.get("overwrite"):
         prepare(settings, lambda line: None)  # Also its encoder and all its rows can be read.
-        return
-    task, _ = choose_task(settings, lambda line: None)
-    resolve(settings, task)
+    else:
+        resolve(settings, *(task for task, _ in chosen))
+    for _, source in chosen:
+        _check_steps(given, source)
+
+
+def _check_steps(given: Mapping[str, Any], target: Source) -> None:
+    """Finds intermediate tasks without data, and those that sentences made up would stand in for.
+
+    Where nobody names data, each task has its own default, so the sample could come before real
+    data of the target.
+    """
+    for step in intermediate_tasks(given):
+        source = open_source(step, given.get("data"))
+        if given.get("data") is None and source.kind == "sample" != target.kind:
+            raise UserError(
+                f"--intermediate {step.name}: its data are not named, and the built-in sample is "
+                f"none to go before {target.description}; name them with --data (tfds, a folder, "
+                "or sample all the same), or set $GLUE_DIR for tasks of GLUE"
+            )
+
+
+def _of_target(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of the last run alone."""
+    settings = {name: value for name, value in given.items() if name not in OF_EXPERIMENTS}
+    if given.get("intermediate") and given.get("train_file"):
+        settings.pop("data", None)  # It is of the intermediate tasks.
+    return settings
 
 
 def _begun(folder: RunFolder, given: Mapping[str, Any]) -> RunFolder:
     """The folder with what was asked for written down, empty unless it is resumed."""
-    known = (folder.path / "experiment.yaml").is_file()
-    if given.get("resume") and folder.is_run() and not known:
+    plan = ExperimentPlan(folder.path)
+    if given.get("resume") and folder.is_run() and not plan.exists:
         raise UserError(f"--resume: {given['output']} holds one run, no chain and no restarts")
     if given.get("overwrite"):
         folder.clear()
-    asked = {n: v for n, v in given.items() if n not in ("output", "resume", "overwrite")}
-    content = {"format": FORMAT, "settings": asked}
-    write_text(
-        folder.path / "experiment.yaml",
-        yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100),
-    )
+    plan.write(given)
     return folder

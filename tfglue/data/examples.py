@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -45,6 +45,10 @@ class Examples(ABC):
     @abstractmethod
     def take(self, rows: np.ndarray) -> "Examples":
         """The chosen examples, in the order of `rows`."""
+
+    @abstractmethod
+    def unlabelled(self) -> "Examples":
+        """The examples without their labels."""
 
     @abstractmethod
     def content(self) -> list[bytes]:
@@ -98,6 +102,10 @@ class TextExamples(Examples):
             texts=tuple([column[row] for row in rows] for column in self.texts),
             labels=None if self.labels is None else self.labels[rows],
         )
+
+    def unlabelled(self) -> "TextExamples":
+        """The rows without labels."""
+        return replace(self, labels=None)
 
     def content(self) -> list[bytes]:
         """Texts and labels."""

@@ -4,6 +4,9 @@ import numpy as np
 
 from tfglue.data.examples import Examples
 
+TUNING_SPLIT = "tuning"
+"""Training examples set aside to tune what is decided after training."""
+
 # Of its own, so that restarts with other seeds set the same part aside.
 _SEED = 20111
 

@@ -1,6 +1,6 @@
 """Questions about passages: the examples of span tasks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -63,6 +63,10 @@ class Questions(Examples):
             context_of=self.context_of[rows],
             answers=None if self.answers is None else [self.answers[row] for row in rows],
         )
+
+    def unlabelled(self) -> "Questions":
+        """The questions without answers."""
+        return replace(self, answers=None)
 
     def content(self) -> list[bytes]:
         """Questions, passages and answers."""

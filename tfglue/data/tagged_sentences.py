@@ -1,6 +1,6 @@
 """Sentences of words, each with a tag: the examples of sequence labelling."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ class TaggedSentences(Examples):
     Args:
         ids, origin, skipped: as in `Examples`; `skipped` counts sentences.
         words: the words of all sentences in a row.
-        row_splits: int64 (sentences + 1,); sentence i is ``words[row_splits[i]:row_splits[i + 1]]``.
+        row_splits: int64 (sentences + 1,), the borders between sentences.
         tags: int32 (words,), tag ids; None if unlabelled.
         lines: for each sentence its lines in the file, from which predictions are written in the
             file's own columns; None where there was no such file.
@@ -60,6 +60,10 @@ class TaggedSentences(Examples):
             line_of_word=None if self.line_of_word is None else self.line_of_word[places],
             file=self.file,
         )
+
+    def unlabelled(self) -> "TaggedSentences":
+        """The sentences without tags."""
+        return replace(self, tags=None)
 
     def content(self) -> list[bytes]:
         """Words, where sentences end, and tags."""

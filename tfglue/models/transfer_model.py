@@ -6,6 +6,9 @@ import keras
 
 from tfglue.models.encoder import BertEncoder
 from tfglue.models.heads import PooledHead
+from tfglue.models.token_head import TokenHead
+
+Head = PooledHead | TokenHead
 
 
 @keras.saving.register_keras_serializable(package="tfglue")
@@ -17,7 +20,7 @@ class TransferModel(keras.Model):
         heads: task name -> head.
     """
 
-    def __init__(self, encoder: BertEncoder, heads: Mapping[str, PooledHead], **options):
+    def __init__(self, encoder: BertEncoder, heads: Mapping[str, Head], **options):
         super().__init__(**options)
         self.encoder = encoder
         self.heads = dict(heads)
@@ -42,13 +45,18 @@ class TransferModel(keras.Model):
         return weights
 
     def trained_weights(self, task: str | None = None) -> dict[str, keras.Variable]:
-        """Weights that are not frozen: of all tasks, or only those that `task` uses."""
+        """Weights that are not frozen and used: by any task, or by `task`."""
+        tasks = self.heads if task is None else (task,)
         return {
             name: weight
             for name, weight in self.named_weights().items()
-            if weight.trainable
-            and (task is None or name.startswith(("encoder.", f"heads.{task}.")))
+            if weight.trainable and any(self._uses(task, name) for task in tasks)
         }
+
+    def _uses(self, task: str, name: str) -> bool:
+        if name.startswith("encoder.pooler."):
+            return self.heads[task].pooled_only
+        return name.startswith(("encoder.", f"heads.{task}."))
 
     def get_config(self):
         return super().get_config() | {
