@@ -4,16 +4,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.tfds_rows import dataset_of
 from tfglue import tasks
 from tfglue.data.tfds_source import TfdsSource
 from tfglue.errors import UserError
+from tfglue.tasks.squad import QUESTION_METRICS
 
 tfds = pytest.importorskip("tensorflow_datasets")
 
-IN_TFDS = [
-    name for name in tasks.names()
-    if tasks.get(name).tfds and tasks.get(name).kind in ("classify", "regress")
-]  # fmt: skip
+IN_TFDS = [name for name in tasks.names() if tasks.get(name).tfds]
+QUESTIONS = [name for name in IN_TFDS if tasks.get(name).kind in QUESTION_METRICS]
+TABLES = [name for name in IN_TFDS if tasks.get(name).kind in ("classify", "regress")]
 
 
 @pytest.fixture
@@ -22,29 +23,16 @@ def network_assumed(monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid")
 
 
-def plain(value):
-    """A value as generators may yield it: lists of texts, not of arrays of one text."""
-    return value.tolist() if isinstance(value, np.ndarray) else value
-
-
 def holding(rows):
     """Mocks TFDS so that every split holds `rows`, encoded by the builder's real features."""
 
     def as_dataset(self, *_, **__):
-        import tensorflow as tf
-
-        features = self.info.features
-        encoded = [tf.nest.map_structure(plain, features.encode_example(row)) for row in rows]
-        signature = {
-            name: tf.TensorSpec(spec.shape, tf.as_dtype(spec.dtype))
-            for name, spec in features.get_tensor_info().items()
-        }
-        return tf.data.Dataset.from_generator(lambda: iter(encoded), output_signature=signature)
+        return dataset_of(self.info.features, rows)
 
     return tfds.testing.mock_data(as_dataset_fn=as_dataset)
 
 
-@pytest.mark.parametrize("name", IN_TFDS)
+@pytest.mark.parametrize("name", TABLES)
 def test_every_task_reads_every_split_with_the_builders_real_features(name, network_assumed):
     task = tasks.get(name)
     source = TfdsSource(task)
@@ -58,7 +46,7 @@ def test_every_task_reads_every_split_with_the_builders_real_features(name, netw
             for field, column in zip(task.text_fields, examples.texts, strict=True):
                 assert column == [row[field].decode() for row in raw]
             assert examples.ids == [str(row.get("idx", n)) for n, row in enumerate(raw)]
-            if task.files[split].label is None:
+            if not task.files[split].labelled:
                 assert examples.labels is None
             else:
                 dtype = np.int32 if task.kind == "classify" else np.float32
@@ -66,7 +54,7 @@ def test_every_task_reads_every_split_with_the_builders_real_features(name, netw
                 np.testing.assert_array_equal(examples.labels, expected, strict=True)
 
 
-@pytest.mark.parametrize("name", [name for name in IN_TFDS if name != "stsb"])
+@pytest.mark.parametrize("name", [name for name in TABLES if name != "stsb"])
 def test_label_ids_are_those_of_tensorflow_datasets(name):
     task = tasks.get(name)
     assert tuple(tfds.builder(task.tfds.name).info.features["label"].names) == task.labels
@@ -106,6 +94,59 @@ def test_rows_come_in_the_order_of_the_published_file(network_assumed):
     assert examples.ids == ["0", "2", "3", "10"]
     assert examples.texts == (["s0", "s2", "s3", "s10"],)
     assert examples.labels.tolist() == [0, 0, 1, 0]
+
+
+NO_ANSWERS = {"text": [], "answer_start": []}
+
+
+def question(number, context="Zoë left", text="Zoë", start=0, **more):
+    answers = {"text": [text], "answer_start": [start]} if text else NO_ANSWERS
+    row = {"id": f"q{number}", "title": "t", "question": f"Who {number}?", "context": context}
+    return {**row, "answers": answers, **more}
+
+
+def negative(number, **more):
+    plausible = {"text": ["left"], "answer_start": [4]}
+    return question(number, text="", is_impossible=True, plausible_answers=plausible, **more)
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_questions_are_read_with_the_builders_real_features(name, network_assumed):
+    task = tasks.get(name)
+    rows = [question(0), question(1, "a 🎈 b", "b", 4), question(2)]
+    if task.negatives:
+        more = {"is_impossible": False, "plausible_answers": NO_ANSWERS}
+        rows = [row | more for row in rows] + [negative(3)]
+    source = TfdsSource(task)
+    assert source.splits() == tuple(task.files)
+    with holding(rows):
+        read = {split: source.read(split) for split in source.splits()}
+        unlabelled = source.read("dev", labelled=False)
+    for split, examples in read.items():
+        # Those on one passage stand together.
+        golds = {"q0": [("Zoë", 0)], "q2": [("Zoë", 0)], "q3": [], "q1": [("b", 4)]}
+        if not task.negatives:
+            del golds["q3"]
+        assert examples.ids == list(golds)
+        assert examples.answers == list(golds.values())
+        assert examples.contexts == ["Zoë left", "a 🎈 b"]
+        assert examples.origin == f"tfds {task.tfds.name}/{task.tfds.splits[split]}"
+    assert unlabelled.ids == read["dev"].ids
+    assert unlabelled.answers is None
+
+
+def test_a_question_of_tensorflow_datasets_that_is_not_as_it_should_be_is_told(network_assumed):
+    with (
+        holding([question(0), question(1, start=1)]),
+        pytest.raises(UserError, match=r"tfds squad/v1\.1/train: question 'q1': .*'Zoë' is not at"),
+    ):
+        TfdsSource(tasks.get("squad")).read("train")
+
+
+def test_a_data_set_without_questions_is_refused(network_assumed):
+    other = replace(tasks.get("squad"), tfds=tasks.get("rte").tfds)
+    with pytest.raises(UserError, match=r"tfds glue/rte: no feature 'id' \(features: "):
+        TfdsSource(other).read("train")
 
 
 def test_a_task_outside_tensorflow_datasets_says_so():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from data_prep.download import main, write_split
+from tests.tfds_rows import dataset_of
 from tfglue import tasks
 from tfglue.data.examples import TextExamples
 from tfglue.data.sources import open_source
@@ -31,33 +32,41 @@ def value(name, feature, number, rng):
     return number if name == "idx" else rng.uniform(0, 5)
 
 
-def plain(encoded):
-    """A value as generators may yield it: lists of texts, not of arrays of one text."""
-    return encoded.tolist() if isinstance(encoded, np.ndarray) else encoded
-
-
 @pytest.fixture
 def shuffled_rows(monkeypatch):
     """TFDS with rows of odd texts in its own shuffled order, by the builders' real features."""
 
     def as_dataset(self, *_, **__):
-        import tensorflow as tf
-
         features = self.info.features
+        if "context" in features:
+            return dataset_of(features, questions(features))
         rng = np.random.default_rng(0)
         rows = []
         for number in rng.permutation(20):
             row = {name: value(name, feature, number, rng) for name, feature in features.items()}
-            rows.append(tf.nest.map_structure(plain, features.encode_example(row)))
-        signature = {
-            name: tf.TensorSpec(spec.shape, tf.as_dtype(spec.dtype))
-            for name, spec in features.get_tensor_info().items()
-        }
-        return tf.data.Dataset.from_generator(lambda: iter(rows), output_signature=signature)
+            rows.append(row)
+        return dataset_of(features, rows)
 
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid")
     with tfds.testing.mock_data(as_dataset_fn=as_dataset):
         yield
+
+
+def questions(features):
+    """Questions in an order that mixes their passages, some of them without an answer."""
+    rows = []
+    for number in range(20):
+        context = f"passage\t{number % 3}\n漢 🎈 end"
+        answers = {"text": ["漢 🎈", "end"], "answer_start": [10, 14]}
+        none = {"text": [], "answer_start": []}
+        row = {"id": str(number), "title": "t", "context": context, "question": f"{number}?"}
+        row["answers"] = answers
+        if "is_impossible" in features:
+            impossible = number % 4 == 0
+            row |= {"is_impossible": impossible, "plausible_answers": none}
+            row["answers"] = none if impossible else answers
+        rows.append(row)
+    return rows
 
 
 @pytest.mark.parametrize("name", IN_TFDS)
@@ -117,6 +126,18 @@ def test_all_leaves_out_what_tfds_does_not_hold(tmp_path, shuffled_rows, capsys)
     assert "scitail: left out" in capsys.readouterr().out
     written = {folder.name for folder in tmp_path.iterdir()}
     assert written == {tasks.get(name).folders[0] for name in IN_TFDS}
+
+
+def test_all_of_the_sample_is_what_the_sample_holds(tmp_path, capsys):
+    assert main(["--task", "all", "--data", "sample", "--output", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "newsqa: left out, it is not in sample" in told
+    # squad2_answerable has the files of squad2.
+    assert "squad2 dev: 120 rows" in told and "squad2_answerable dev" not in told
+    for name in ("squad", "squad2", "squad2_answerable"):
+        for split in ("train", "dev"):
+            written = open_source(tasks.get(name), str(tmp_path)).read(split)
+            assert written.digest() == open_source(tasks.get(name)).read(split).digest()
 
 
 @pytest.mark.parametrize(

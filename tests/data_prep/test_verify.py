@@ -6,7 +6,6 @@ import pytest
 from data_prep.verify import PROBLEMS_LISTED, main, verify_folder
 from tfglue import tasks
 from tfglue.errors import UserError
-from tfglue.tasks import tagging
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 RARE = ("ADJP", "ADVP", "CONJP", "INTJ", "LST", "PP", "PRT", "SBAR", "UCP")
@@ -128,11 +127,62 @@ def test_a_folder_without_tasks_is_a_mistake(tmp_path, capsys):
     assert "no such folder" in capsys.readouterr().err
 
 
+def squad(root, *questions, name="train-v2.0.json"):
+    qas = [
+        {"id": f"q{number}", "question": "Who?", "is_impossible": not answers, "answers": answers}
+        for number, answers in enumerate(questions)
+    ]
+    article = {"paragraphs": [{"context": "Ada \ufffd left", "qas": qas}]}
+    (root / "squad").mkdir(exist_ok=True)
+    (root / "squad" / name).write_text(json.dumps({"data": [article]}))
+    return root / "squad" / name
+
+
+def test_questions_are_counted_by_whether_they_have_an_answer(tmp_path, capsys):
+    gold = [{"text": "Ada", "answer_start": 0}]
+    squad(tmp_path, gold, gold, [])
+    report_file = tmp_path / "report.json"
+    assert main([str(tmp_path), "--json", str(report_file)]) == 0
+    out = capsys.readouterr().out
+    assert "train: 3 questions, answerable 2, unanswerable 1 (" in out
+    assert "1 files of 2 tasks, 0 problems" in out
+    reports = json.loads(report_file.read_text())
+    assert list(reports) == ["squad2", "squad2_answerable"]
+    assert reports["squad2"]["train"]["labels"] == {"answerable": 2, "unanswerable": 1}
+    assert reports["squad2"]["train"]["notes"] == [
+        "3 questions, the published file has 130,319",
+        "texts with U+FFFD, the mark of a lost character: 1",
+    ]
+
+
+def test_every_bad_question_is_listed_with_its_id(tmp_path, capsys):
+    gold, wrong = ([{"text": "Ada", "answer_start": start}] for start in (0, 1))
+    path = squad(tmp_path, gold, wrong, [], wrong, name="train-v1.1.json")
+    assert main([str(tmp_path)]) == 2
+    out = capsys.readouterr().out
+    for number, told in [(1, "answers[0]: 'Ada' is not at"), (2, "it has no answer, which task")]:
+        place = f"question 'q{number}' (data[0].paragraphs[0].qas[{number}])"
+        assert f"problem: {path}: {place}: {told}" in out
+    assert "train: 1 questions, answerable 1, unanswerable 0" in out
+    assert "1 files of 1 tasks, 3 problems" in out
+    path.write_text("{")
+    assert main([str(tmp_path)]) == 2
+    assert f"problem: {path}:1: not valid JSON" in capsys.readouterr().out
+
+
+def test_a_file_of_two_tasks_counts_once(tmp_path, capsys):
+    squad(tmp_path, [{"text": "Ada", "answer_start": 0}], [{"text": "Ada", "answer_start": 1}])
+    assert main([str(tmp_path)]) == 2
+    assert "1 files of 2 tasks, 1 problems" in capsys.readouterr().out
+
+
 @pytest.mark.skipif(not (SHARED / "glue").is_dir(), reason="../shared/data is not here")
 def test_the_real_data_has_no_problems_and_the_official_rows_where_it_is_complete():
     reports = verify_folder(SHARED)
-    brought = [task.name for task in tagging.TASKS if task.files["train"].rows is None]
-    assert list(reports) == [name for name in tasks.names() if name not in brought]
+    published = {
+        name for name in tasks.names() if any(file.rows for file in tasks.get(name).files.values())
+    }
+    assert set(reports) == published - {"squad"}
     assert reports["pos"]["dev"].words == 25147
     short = set()
     for name, splits in reports.items():
@@ -147,4 +197,8 @@ def test_the_real_data_has_no_problems_and_the_official_rows_where_it_is_complet
         "mnli dev_mismatched",
         "qnli train",
         "snli train",
+        "squad2 train",
+        "squad2 dev",
+        "squad2_answerable train",
+        "squad2_answerable dev",
     }
