@@ -23,7 +23,7 @@ setup(
     package_data={
         "tfglue": ["recipes/*.yaml"],
         "tfglue.data": ["*.txt"],
-        "tfglue.tasks.sample": ["*/*.tsv"],
+        "tfglue.tasks.sample": ["*/*.tsv", "*/*.txt", "*/*.conllu", "*/*.json"],
     },
     install_requires=[
         "tensorflow>=2.20",

@@ -48,6 +48,12 @@ def test_what_cannot_be_written_is_the_users_mistake(tmp_path):
     assert os.listdir(tmp_path) == ["file"]
 
 
+def test_json_nested_beyond_reason_is_the_users_mistake(tmp_path):
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match=r"deep\.json: not valid JSON \(nested too deeply\)"):
+        read_json(tmp_path / "deep.json")
+
+
 def test_a_refused_write_within_a_folder_is_said_of_the_folder(tmp_path):
     with (
         pytest.raises(UserError) as caught,

@@ -21,7 +21,7 @@ def task_table() -> str:
     rows = ["| task | kind | text | main metric | aliases |", "|---|---|---|---|---|"]
     for name in tasks.names():
         task = tasks.get(name)
-        kind = task.kind if task.kind == "regress" else f"{task.kind} ({len(task.labels)})"
+        kind = f"{task.kind} ({len(task.labels)})" if task.labels else task.kind
         rows.append(
             f"| {name} | {kind} | {', '.join(task.text_fields)} | {task.main_metric} | "
             f"{', '.join(task.aliases)} |"

@@ -1,11 +1,14 @@
+import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tfglue import tasks
+from tfglue.data.questions import Questions
 from tfglue.data.sources import FileSource, FolderSource, find_folder, open_source
 from tfglue.data.tfds_source import TfdsSource
 from tfglue.errors import UserError
@@ -13,6 +16,11 @@ from tfglue.tasks.files import task_from_files
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 RTE = tasks.get("rte")
+SQUAD = tasks.get("squad")
+# Tasks of which the package knows the published files; the others' data are brought by the user.
+PUBLISHED = [
+    name for name in tasks.names() if any(file.rows for file in tasks.get(name).files.values())
+]
 RTE_ROWS = "index\tsentence1\tsentence2\tlabel\n0\ta\tb\tentailment\n"
 
 needs_shared = pytest.mark.skipif(
@@ -99,19 +107,56 @@ def test_glue_dir_is_the_default_of_glue_tasks_alone(tmp_path, monkeypatch):
         open_source(RTE)
 
 
-@pytest.mark.parametrize("name", tasks.names())
-def test_the_sample_holds_every_task_and_is_the_default(name):
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_sample_holds_every_published_task_and_is_the_default(name):
     task = tasks.get(name)
     source = open_source(task)
-    assert (source.kind, source.description) == ("sample", "sample (built-in sentences)")
-    assert source.splits() == tuple(task.files)
+    assert source.kind == "sample"
+    assert source.description.startswith("sample (built-in sentences)")
+    assert set(source.splits()) == {*task.files, *(("dev",) if task.held_out else ())}
     for split in source.splits():
         examples = source.read(split)
         assert len(examples) > 0
-        labelled = task.files[split].label is not None
-        assert (examples.labels is not None) == labelled
+        labelled = split not in task.files or task.files[split].labelled
+        assert examples.labelled == labelled
         if labelled and task.kind == "classify":
             assert set(examples.labels.tolist()) == set(range(len(task.labels)))
+        if isinstance(examples, Questions):
+            assert task.negatives != examples.answerable.all()
+
+
+@pytest.mark.parametrize("name", sorted({*tasks.names()} - {*PUBLISHED}))
+def test_tasks_brought_by_the_user_have_no_sample_and_say_so_in_one_line(name, tmp_path):
+    task = tasks.get(name)
+    wanted = ", ".join(sorted(file.name for file in task.files.values()))
+    with pytest.raises(UserError) as error:
+        open_source(task)
+    assert str(error.value) == (
+        f"the built-in sample has nothing for task '{name}'; pass --data DIR with {wanted}, or "
+        "your own --train_file"
+    )
+    with pytest.raises(UserError, match=rf"no folder of task '{name}' \(looked for .* {wanted}"):
+        open_source(task, str(tmp_path))
+
+
+def test_tags_of_a_task_that_declares_none_are_found_in_its_folder(tmp_path):
+    make(tmp_path / "ccg", "train.txt", text="a X\nb Y\n")
+    make(tmp_path / "ccg", "dev.txt", text="a Z\n")
+    source = open_source(tasks.get("ccg"), str(tmp_path))
+    assert source.task.labels == ("X", "Y", "Z")
+    assert source.read("dev").tags.tolist() == [2]
+    (tmp_path / "ccg" / "dev.txt").write_text("a X\nb\n")
+    with pytest.raises(UserError, match=r"dev\.txt:2: expected 2 columns"):
+        open_source(tasks.get("ccg"), str(tmp_path))
+
+
+def test_a_folder_named_as_another_tasks_counts_as_that_only_with_its_files(tmp_path):
+    # Folders are called "parent" or "pos" for many reasons.
+    folder = make(tmp_path / "parent")
+    assert open_source(RTE, str(folder)).folder == folder
+    make(folder, "train.txt", text="a X\n")
+    with pytest.raises(UserError, match="folder of task 'parent', not of 'rte'"):
+        open_source(RTE, str(folder))
 
 
 def test_unknown_and_absent_splits_are_errors(tmp_path):
@@ -190,7 +235,7 @@ REAL = {
 
 
 @needs_shared
-@pytest.mark.parametrize("name", tasks.names())
+@pytest.mark.parametrize("name", REAL)
 def test_real_files_have_the_rows_of_their_manifest(name):
     task = tasks.get(name)
     source = open_source(task, str(SHARED))
@@ -204,6 +249,104 @@ def test_real_files_have_the_rows_of_their_manifest(name):
             assert np.bincount(examples.labels).tolist() == expected
         else:
             assert len(examples) == expected
+
+
+# Sentences and words, as the manifest gives them, and words of one of the tags.
+REAL_TAGGED = {
+    "ner": {
+        "train": (14041, 203621, 3438), "dev": (3250, 51362, 922), "test": (3453, 46435, 702),
+    },
+    "chunk": {"train": (8936, 211727, 2060), "test": (2012, 47377, 438)},
+    "pos": {
+        "train": (12544, 204577, 13137), "dev": (2001, 25147, 1865), "test": (2077, 25094, 1788),
+    },
+}  # fmt: skip
+COUNTED = {"ner": "B-MISC", "chunk": "B-ADJP", "pos": "ADJ"}
+
+
+@needs_shared
+@pytest.mark.parametrize("name", REAL_TAGGED)
+def test_real_tagged_files_have_the_words_of_their_manifest(name):
+    task = replace(tasks.get(name), held_out=0.0)
+    source = open_source(task, str(SHARED))
+    assert source.splits() == tuple(REAL_TAGGED[name])
+    counted = task.labels.index(COUNTED[name])
+    for split, expected in REAL_TAGGED[name].items():
+        examples = source.read(split)
+        found = (len(examples), len(examples.words), int((examples.tags == counted).sum()))
+        assert found == expected
+        assert task.files[split].rows == len(examples)
+        assert len(set(examples.ids)) == len(examples)
+
+
+@needs_shared
+@pytest.mark.parametrize("name", ["squad2", "squad2_answerable"])
+@pytest.mark.parametrize("root", [SHARED, SHARED / "squad"], ids=["root", "own folder"])
+def test_real_questions_are_found_and_have_the_counts_of_their_manifest(name, root):
+    source = open_source(tasks.get(name), str(root))
+    assert source.splits() == ("train", "dev")
+    counts = {}
+    for split in source.splits():
+        questions = source.read(split)
+        counts[split] = (len(questions), len(questions.contexts), (~questions.answerable).sum())
+    assert counts == {"train": (4719, 694, 348), "dev": (2730, 283, 1254)}
+
+
+@needs_shared
+def test_a_folder_with_the_other_version_of_squad_is_not_taken():
+    with pytest.raises(UserError, match=r"no folder of task 'squad' \(.*dev-v1\.1\.json"):
+        open_source(SQUAD, str(SHARED))
+
+
+def asked(path, **changes):
+    """Writes one question, in SQuAD's JSON."""
+    question = {"id": "q", "question": "Who?", "answers": [{"text": "Ada", "answer_start": 0}]}
+    question.update(changes)
+    article = {"paragraphs": [{"context": "Ada left", "qas": [question]}]}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"data": [article]}))
+    return path
+
+
+@pytest.mark.parametrize("place", ["squad", "SQuAD", "data/squad1"])
+def test_folders_of_questions_are_found_by_their_files(tmp_path, place):
+    asked(tmp_path / "root" / place / "train-v1.1.json")
+    root = tmp_path / "root" / ("data" if place.startswith("data") else "")
+    source = open_source(SQUAD, str(root))
+    assert source.splits() == ("train",)
+    assert source.read("train").answers == [[("Ada", 0)]]
+    with pytest.raises(UserError, match="no folder of task 'squad2'"):
+        open_source(tasks.get("squad2"), str(root))
+
+
+def test_a_brought_task_reads_its_folder_or_one_that_is_named_for_it(tmp_path):
+    folder = asked(tmp_path / "root" / "HotpotQA" / "train.json").parent
+    task = tasks.get("hotpotqa")
+    assert open_source(task, str(folder.parent)).read("train").ids == ["q"]
+    with pytest.raises(UserError, match="this is the folder of task 'hotpotqa', not of 'newsqa'"):
+        open_source(tasks.get("newsqa"), str(folder))
+    named = open_source(tasks.get("newsqa"), f"newsqa={folder}")
+    assert named.read("train").answers == [[("Ada", 0)]]
+
+
+def test_user_files_of_questions_are_read_as_the_task_says(tmp_path):
+    splits = ("train", "dev", "test", "input")
+    paths = {split: asked(tmp_path / f"{split}.json") for split in splits}
+    task, _ = task_from_files("mine", *(str(paths[split]) for split in splits[:3]))
+    source = FileSource(task, paths)
+    for split in paths:
+        assert source.read(split).answers == [[("Ada", 0)]]
+    assert source.read("dev", labelled=False).answers is None
+    asked(paths["test"], answers=[])
+    assert source.read("test").answers is None
+    asked(paths["dev"], answers=[])
+    with pytest.raises(UserError, match=r"dev\.json: question 'q' .*there are no answers"):
+        source.read("dev")
+    asked(paths["train"], answers=[], is_impossible=True)
+    with pytest.raises(UserError, match=r"train\.json: .*task 'mine' does not take; --negatives"):
+        source.read("train")
+    declared = FileSource(tasks.get("squad2"), {"train": paths["train"]})
+    assert declared.read("train").answerable.tolist() == [False]
 
 
 def test_sources_load_no_tensorflow():

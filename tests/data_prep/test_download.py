@@ -1,11 +1,13 @@
 import csv
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from data_prep.download import main, write_split
+from tests.tfds_rows import dataset_of
 from tfglue import tasks
 from tfglue.data.examples import TextExamples
 from tfglue.data.sources import open_source
@@ -16,36 +18,55 @@ tfds = pytest.importorskip("tensorflow_datasets")
 IN_TFDS = [name for name in tasks.names() if tasks.get(name).tfds]
 
 
+def value(name, feature, number, rng):
+    """A value of a feature in row `number`; arrays are as long in each feature of the row."""
+    if isinstance(feature, tfds.features.Sequence):
+        return [value(name, feature.feature, number, rng) for _ in range(number % 3 + 1)]
+    if isinstance(feature, tfds.features.ClassLabel):
+        # The last part of speech marks what has none.
+        return number % (feature.num_classes - (feature.names[-1] == "_"))
+    if isinstance(feature, tfds.features.Text):
+        # Words hold no blanks.
+        blank = "_" if name in ("tokens", "idx") else " "
+        return f'{name} "{number}" 漢 \u2028 \'end'.replace(" ", blank)
+    return number if name == "idx" else rng.uniform(0, 5)
+
+
 @pytest.fixture
 def shuffled_rows(monkeypatch):
     """TFDS with rows of odd texts in its own shuffled order, by the builders' real features."""
 
     def as_dataset(self, *_, **__):
-        import tensorflow as tf
-
         features = self.info.features
+        if "context" in features:
+            return dataset_of(features, questions(features))
         rng = np.random.default_rng(0)
         rows = []
         for number in rng.permutation(20):
-            row = {}
-            for name, feature in features.items():
-                if name == "idx":
-                    row[name] = number
-                elif name == "label":
-                    classes = getattr(feature, "num_classes", 0)
-                    row[name] = number % classes if classes else rng.uniform(0, 5)
-                else:
-                    row[name] = f'{name} "{number}" 漢 \u2028 \'end'
-            rows.append(features.encode_example(row))
-        signature = {
-            name: tf.TensorSpec(spec.shape, tf.as_dtype(spec.dtype))
-            for name, spec in features.get_tensor_info().items()
-        }
-        return tf.data.Dataset.from_generator(lambda: iter(rows), output_signature=signature)
+            row = {name: value(name, feature, number, rng) for name, feature in features.items()}
+            rows.append(row)
+        return dataset_of(features, rows)
 
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid")
     with tfds.testing.mock_data(as_dataset_fn=as_dataset):
         yield
+
+
+def questions(features):
+    """Questions in an order that mixes their passages, some of them without an answer."""
+    rows = []
+    for number in range(20):
+        context = f"passage\t{number % 3}\n漢 🎈 end"
+        answers = {"text": ["漢 🎈", "end"], "answer_start": [10, 14]}
+        none = {"text": [], "answer_start": []}
+        row = {"id": str(number), "title": "t", "context": context, "question": f"{number}?"}
+        row["answers"] = answers
+        if "is_impossible" in features:
+            impossible = number % 4 == 0
+            row |= {"is_impossible": impossible, "plausible_answers": none}
+            row["answers"] = none if impossible else answers
+        rows.append(row)
+    return rows
 
 
 @pytest.mark.parametrize("name", IN_TFDS)
@@ -81,6 +102,14 @@ def test_tabs_and_line_breaks_become_spaces_and_are_counted(tmp_path):
     assert path.read_bytes() == b"index\tsentence\tlabel\n0\ta b c d\t1\n1\tplain\t0\n"
 
 
+def test_training_files_are_written_whole_where_a_run_holds_a_part_out(tmp_path, capsys):
+    assert main(["--task", "chunk", "--data", "sample", "--output", str(tmp_path)]) == 0
+    sample = open_source(replace(tasks.get("chunk"), held_out=0.0), "sample")
+    for name in ("train.txt", "test.txt"):
+        assert (tmp_path / "conll2000" / name).read_bytes() == (sample.folder / name).read_bytes()
+    assert f"chunk train: {len(sample.read('train'))} rows" in capsys.readouterr().out
+
+
 def test_existing_files_are_kept_unless_overwritten(tmp_path, shuffled_rows, capsys):
     flags = ["--task", "rte", "--output", str(tmp_path)]
     assert main(flags) == 0
@@ -97,6 +126,18 @@ def test_all_leaves_out_what_tfds_does_not_hold(tmp_path, shuffled_rows, capsys)
     assert "scitail: left out" in capsys.readouterr().out
     written = {folder.name for folder in tmp_path.iterdir()}
     assert written == {tasks.get(name).folders[0] for name in IN_TFDS}
+
+
+def test_all_of_the_sample_is_what_the_sample_holds(tmp_path, capsys):
+    assert main(["--task", "all", "--data", "sample", "--output", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "newsqa: left out, it is not in sample" in told
+    # squad2_answerable has the files of squad2.
+    assert "squad2 dev: 120 rows" in told and "squad2_answerable dev" not in told
+    for name in ("squad", "squad2", "squad2_answerable"):
+        for split in ("train", "dev"):
+            written = open_source(tasks.get(name), str(tmp_path)).read(split)
+            assert written.digest() == open_source(tasks.get(name)).read(split).digest()
 
 
 @pytest.mark.parametrize(

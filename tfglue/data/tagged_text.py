@@ -61,8 +61,7 @@ def _with_tag(line: str, tag: str, file: ColumnFile) -> str:
         fields[CONLLU_TAG if file.tag is None else file.tag] = tag
         return "\t".join(fields)
     if file.tag is None:
-        line = line.strip(" \t")
-        separator = " " if " " in line else "\t"
-        return f"{line}{separator}{tag}"
+        separator = " " if " " in line.strip() else "\t"
+        return line.rstrip(" \t") + separator + tag
     found = list(FIELD.finditer(line))[file.tag]
     return line[: found.start()] + tag + line[found.end() :]

@@ -41,7 +41,7 @@ def sentences_of_rows(
     words: list[str] = []
     tags: list[int] = []
     lengths: list[int] = []
-    for number, row in enumerate(rows):
+    for row in rows:
         # In Universal Dependencies, ranges and empty nodes stand among the words; they alone have
         # no head.
         held = [
@@ -52,7 +52,7 @@ def sentences_of_rows(
         # TFDS ends CoNLL's files with a sentence of no words.
         if not held:
             continue
-        ids.append(row["idx"].decode() if "idx" in row else str(number))
+        ids.append(row["idx"].decode() if "idx" in row else str(len(ids)))
         words += [row[text][place].decode() for place in held]
         lengths.append(len(held))
         if labelled:

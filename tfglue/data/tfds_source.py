@@ -24,10 +24,10 @@ class TfdsSource:
     """A task as tensorflow-datasets holds it, downloaded there on first use.
 
     Rows come in the order of ``idx``, which is the order of the published file (TFDS itself stores
-    them shuffled); data sets without it, such as SNLI, keep the order of TFDS. Splits that the task
-    declares as unlabelled are read without labels. In labelled splits, a row that TFDS marks with
-    -1 is left out and counted if the task has labels to ignore, and an error otherwise. Questions
-    on passages come as `questions_of_rows` orders them.
+    them shuffled); data sets without such a number, such as SNLI and those of tagged sentences,
+    keep the order of TFDS. Splits that the task declares as unlabelled are read without labels. In
+    labelled splits, a row that TFDS marks with -1 is left out and counted if the task has labels to
+    ignore, and an error otherwise. Questions on passages come as `questions_of_rows` orders them.
 
     Raises UserError for a task that is not in TFDS.
     """
@@ -75,7 +75,8 @@ class TfdsSource:
             with _without_warnings("absl"):
                 prepared = builder.is_prepared()
             if not prepared:
-                _require_network(builder.url_infos)
+                # None where nobody recorded them.
+                _require_network(builder.url_infos or ())
             dataset = tfds.load(name, split=self.task.tfds.splits[split], shuffle_files=False)
             return list(tfds.as_numpy(dataset))
         except UserError:

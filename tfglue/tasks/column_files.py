@@ -86,7 +86,7 @@ def find_columns(path: Path | str, known: Collection[str] | None = None) -> Colu
     if known is None:
         SentenceFile(path, file)
         return file
-    if SentenceFile(path, file, labelled=False).width == 1:
+    if not SentenceFile(path, file, labelled=False).has_tags:
         return replace(file, tag=None)
     counts = count_tags(Path(path), file, on_problem=lambda problem: None)
     tagged = sum(counts[tag] for tag in known)

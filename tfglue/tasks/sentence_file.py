@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tfglue.errors import UserError
 from tfglue.tasks.task import ColumnFile
-from tfglue.tasks.text_lines import read_lines
+from tfglue.tasks.text_lines import raise_problem, read_lines
 
 CONLLU_COLUMNS = 10
 CONLLU_WORD, CONLLU_TAG = 1, 3
@@ -62,6 +62,7 @@ class SentenceFile:
 
     Attributes:
         width: number of columns, which is that of the first word.
+        has_tags: whether the tag's column is among them.
 
     Raises UserError for a file that is missing, without words, or without the declared columns.
     """
@@ -77,23 +78,24 @@ class SentenceFile:
         self._file = file
         self._on_problem = lambda problem: None
         line, first = next(self._word_lines(), (0, []))
-        self._on_problem = on_problem or _raise
+        self._on_problem = on_problem or raise_problem
         if not line:
             raise UserError(f"{path}: there are no words in the file")
         self.width = CONLLU_COLUMNS if file.conllu else len(first)
-        self._tag = file.tag if labelled else None
-        if self._tag is not None and self._tag < 0:
-            self._tag += self.width
-        if self._tag == file.word:
+        place = None if file.tag is None else file.tag + self.width * (file.tag < 0)
+        self.has_tags = place is not None and place != file.word and 0 <= place < self.width
+        if file.word >= self.width:
             raise UserError(
-                f"{path}:{line}: expected a word and its tag, separated by blanks or tabs; found "
-                "one column"
+                f"{path}:{line}: expected a word in column {file.word + 1}, found {self.width} "
+                "columns, separated by blanks or tabs"
             )
-        for column in (file.word, self._tag):
-            if column is not None and not 0 <= column < self.width:
-                raise UserError(
-                    f"{path}:{line}: expected at least {column + 1} columns, found {self.width}"
-                )
+        if labelled and file.labelled and not self.has_tags:
+            column = "the last column" if file.tag == -1 else f"column {file.tag + 1}"
+            raise UserError(
+                f"{path}:{line}: expected a tag in {column}, behind the word; found {self.width} "
+                "columns, separated by blanks or tabs"
+            )
+        self._tag = place if labelled else None
 
     def problem(self, line: int, message: str) -> None:
         """Reports a problem of one line: raises UserError, or calls `on_problem`."""
@@ -186,7 +188,3 @@ class SentenceFile:
             begun = begun or not (blank or border)
         if begun:
             yield first, lines
-
-
-def _raise(problem: str) -> None:
-    raise UserError(problem)

@@ -9,7 +9,7 @@ from typing import Any
 
 from tfglue.errors import UserError, suggestion
 from tfglue.tasks.task import Column
-from tfglue.tasks.text_lines import read_lines
+from tfglue.tasks.text_lines import raise_problem, read_lines
 
 SUFFIXES = (".tsv", ".txt", ".csv", ".jsonl")
 
@@ -57,9 +57,9 @@ class Table:
         self._header = header and self._format != ".jsonl"
         self._skip_broken_rows = skip_broken_rows
         # A bad first row raises whatever the caller collects: without it no row can be read.
-        self._on_problem = _raise
+        self._on_problem = raise_problem
         first = next(self._records(), None)
-        self._on_problem = on_problem or _raise
+        self._on_problem = on_problem or raise_problem
         if first is None:
             raise UserError(f"{path}: the file is empty")
         named = self._header or self._format == ".jsonl"
@@ -223,7 +223,3 @@ def _json_text(value: Any) -> str | None:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return json.dumps(value) if isinstance(value, bool | int | float) else None
-
-
-def _raise(problem: str) -> None:
-    raise UserError(problem)

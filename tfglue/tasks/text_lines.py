@@ -43,3 +43,8 @@ def read_lines(
         raise UserError(f"{path}: no such file") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def raise_problem(problem: str) -> None:
+    """Raises UserError: what becomes of a problem where nobody collects them."""
+    raise UserError(problem)

@@ -197,7 +197,10 @@ def _possession(draw: Draw) -> list[Word]:
 
 def _in_town(draw: Draw) -> list[Word]:
     place = f"{draw.one(('in', 'near'))} IN"
-    town = _phrase("NP", f"{_name(draw, 'town')} NNP")
+    names = [_name(draw, "town")]
+    if draw.chance(0.15):
+        names.insert(0, draw.one(("New", "Old")))
+    town = _phrase("NP", *(f"{name} NNP" for name in names))
     return [*_phrase("PP", place), *_named("LOC", town)]
 
 
