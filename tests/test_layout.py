@@ -18,6 +18,7 @@ LAYERS = (
     ("tfglue.config",),
     ("tfglue.data", "tfglue.metrics"),
     ("tfglue.models",),
+    ("tfglue.adapters",),
     ("tfglue.kinds",),
     ("tfglue.training",),
     ("tfglue.predictions", "tfglue.run_folder", "tfglue.curves", "tfglue.model_card",
