@@ -24,8 +24,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-import tfglue.data.cache
 import tfglue.data.encode
+import tfglue.data.token_cache
 import tfglue.preparation
 from tfglue.data.examples import Examples
 from tfglue.data.sources import FileSource
@@ -45,7 +45,7 @@ STAGES = {
     "labels counted": [(tfglue.preparation, "choose_task")],
     "rows read": [(FileSource, "read")],
     "subset drawn": [(tfglue.preparation, "_chosen_rows")],
-    "cache key": [(tfglue.data.cache, "column_key")],
+    "cache key": [(tfglue.data.token_cache, "column_key")],
     "tokenizing": [(BertTokenizer, "tokenize_all")],
     "cache": [(tfglue.data.encode, "tokenize_column")],
     "packing": [(tfglue.data.encode, "pack")],
@@ -156,9 +156,9 @@ def epoch(settings: dict) -> dict:
         stream = original(self, start)
         while True:
             asked = time.perf_counter()
-            batches = next(stream)
+            update = next(stream)
             waits.append(time.perf_counter() - asked)
-            yield batches
+            yield update
 
     TaskBatches.updates = updates
     done = Updates()

@@ -42,10 +42,11 @@ def main() -> None:
     rows = []
     stream = loop.batches.updates()
     for update in range(flags.updates):
-        batches, examples = next(stream)
-        theirs = reference.update(batches[0], float(loop.schedule(update)))
-        loss = loop.step(flags.task, batches, examples, [dropout_seed(1, update, 0)])
-        rows.append({"update": update, "tfglue": float(loss) / examples, "pytorch": theirs})
+        found = next(stream)
+        theirs = reference.update(found.batches[0], float(loop.schedule(update)))
+        seeds = [dropout_seed(1, update, 0)]
+        loss = loop.step(flags.task, found.batches, found.loss_terms, seeds)
+        rows.append({"update": update, "tfglue": float(loss) / found.rows, "pytorch": theirs})
         print(f"{update:3d}  {rows[-1]['tfglue']:.6f}  {theirs:.6f}", flush=True)
     worst = max(abs(row["tfglue"] - row["pytorch"]) for row in rows)
     print(f"largest difference over {flags.updates} updates: {worst:.2e}")

@@ -1,4 +1,4 @@
-"""Writes tasks out as files in the layout of the GLUE download.
+"""Writes tasks out as files in the layout of their published download.
 
     python -m data_prep.download --task sst,mnli --output DIR
 
@@ -11,25 +11,41 @@ from pathlib import Path
 
 from tfglue import tasks
 from tfglue.command_line import Parser, quiet_tensorflow, run
-from tfglue.data.examples import Examples
-from tfglue.data.sources import Source, open_source
+from tfglue.data.examples import Examples, TextExamples
+from tfglue.data.questions import Questions
+from tfglue.data.sources import SAMPLE_FOLDER, Source, find_folder, open_source
 from tfglue.errors import UserError
-from tfglue.files import atomic_file
-from tfglue.tasks.task import SplitFile, Task
+from tfglue.files import atomic_file, write_text
+from tfglue.tasks.squad_question import SquadQuestion
+from tfglue.tasks.squad_text import squad_text
+from tfglue.tasks.task import AnyFile, SplitFile, Task
 
 # What a row file without quoting cannot hold inside a field.
 _BREAKS = re.compile(r"[\t\r\n\0]")
 
 
-def write_split(examples: Examples, task: Task, file: SplitFile, path: Path) -> int:
+def write_split(examples: Examples, task: Task, file: AnyFile, path: Path) -> int:
     """Writes one split as `file` declares it.
 
-    Files with a header get an ``index`` column that keeps the ids, then the declared columns.
-    Tabs, line breaks and NULs inside a text become a space each.
+    Tables with a header get an ``index`` column that keeps the ids, then the declared columns. In
+    tables, tabs, line breaks and NULs inside a text become a space each.
 
     Returns:
         How many texts were changed so.
     """
+    if isinstance(examples, Questions):
+        write_text(path, squad_text(_asked(examples), task.folders[0], task.negatives))
+        return 0
+    return _write_table(examples, task, file, path)
+
+
+def _asked(questions: Questions) -> Iterator[SquadQuestion]:
+    for row, (question_id, text) in enumerate(zip(questions.ids, questions.texts, strict=True)):
+        answers = questions.answers[row]
+        yield SquadQuestion(question_id, text, questions.context(row), answers, not answers)
+
+
+def _write_table(examples: TextExamples, task: Task, file: SplitFile, path: Path) -> int:
     changed = 0
     with atomic_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as out:
         if file.header:
@@ -62,17 +78,18 @@ def _download(argv: Sequence[str] | None) -> None:
     if output.exists() and not output.is_dir():
         raise UserError(f"--output {output}: this is a file, not a folder")
     sources = [open_source(task, flags.data) for task in _tasks(flags.task, flags.data)]
-    planned = [
-        output / source.task.folders[0] / source.task.files[split].name
-        for source in sources
-        for split in source.splits()
-    ]
+    # Tasks may share a file; it is written once.
+    planned: dict[Path, tuple[Source, str]] = {}
+    for source in sources:
+        for split in source.splits():
+            path = output / source.task.folders[0] / source.task.files[split].name
+            planned.setdefault(path, (source, split))
     existing = [path for path in planned if path.exists()]
     if existing and not flags.overwrite:
         raise UserError(f"{existing[0]}: exists already; pass --overwrite to replace it")
     quiet_tensorflow()
-    for source in sources:
-        _write_source(source, output / source.task.folders[0])
+    for path, (source, split) in planned.items():
+        _write(source, split, path)
     print(f"read them with --data {output}")
 
 
@@ -80,29 +97,37 @@ def _tasks(names: str, data: str) -> list[Task]:
     if names.strip().lower() != "all":
         return tasks.expand(names)
     declared = [tasks.get(name) for name in tasks.names()]
-    held = [task for task in declared if task.tfds is not None or data != "tfds"]
+    held = [task for task in declared if _is_held(task, data)]
     for task in declared:
         if task not in held:
-            print(f"{task.name}: left out, it is not in tensorflow-datasets")
+            where = "tensorflow-datasets" if data == "tfds" else data
+            print(f"{task.name}: left out, it is not in {where}")
     return held
 
 
-def _write_source(source: Source, folder: Path) -> None:
-    for split in source.splits():
-        examples = source.read(split)
-        file = source.task.files[split]
-        path = folder / file.name
-        changed = write_split(examples, source.task, file, path)
-        print(f"{source.task.name} {split}: {len(examples):,} rows -> {path}")
-        if examples.skipped:
-            print(f"  {examples.skipped:,} rows without a label left out")
-        if changed:
-            print(f"  {changed:,} texts held tabs or line breaks, now spaces")
-        if not file.header and examples.ids != [str(row) for row in range(len(examples))]:
-            print("  ids are not kept: this file has no column for them")
+def _is_held(task: Task, data: str) -> bool:
+    if data == "tfds":
+        return task.tfds is not None
+    root = SAMPLE_FOLDER if data == "sample" else Path(data)
+    # What is no folder at all is told by `open_source`.
+    return not root.is_dir() or find_folder(task, root) is not None
 
 
-def _written_labels(examples: Examples, task: Task) -> Iterator[str]:
+def _write(source: Source, split: str, path: Path) -> None:
+    examples = source.read(split)
+    file = source.task.files[split]
+    changed = write_split(examples, source.task, file, path)
+    print(f"{source.task.name} {split}: {len(examples):,} rows -> {path}")
+    if examples.skipped:
+        print(f"  {examples.skipped:,} rows without a label left out")
+    if changed:
+        print(f"  {changed:,} texts held tabs or line breaks, now spaces")
+    numbers = [str(row) for row in range(len(examples))]
+    if isinstance(file, SplitFile) and not file.header and examples.ids != numbers:
+        print("  ids are not kept: this file has no column for them")
+
+
+def _written_labels(examples: TextExamples, task: Task) -> Iterator[str]:
     if examples.labels is None:
         return iter([""] * len(examples))
     if task.kind == "classify":

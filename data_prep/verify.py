@@ -2,8 +2,8 @@
 
     python -m data_prep.verify DIR
 
-Every problem is listed with file and line. Exit status 2 if there is any; row counts that differ
-from the published ones are notes.
+Every problem is listed with file and line, or with file and question. Exit status 2 if there is
+any; row counts that differ from the published ones are notes.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,14 @@ import numpy as np
 
 from tfglue import tasks
 from tfglue.command_line import Parser, run
-from tfglue.data.examples import Examples
-from tfglue.data.rows import read_examples
+from tfglue.data.examples import TextExamples
+from tfglue.data.questions import Questions
+from tfglue.data.reading import table_of
 from tfglue.data.sources import FolderSource, find_folder
 from tfglue.errors import UserError
 from tfglue.files import write_json
-from tfglue.tasks.task import Task
+from tfglue.tasks.squad import ANSWERABLE_LABELS
+from tfglue.tasks.task import SplitFile, Task
 
 PROBLEMS_LISTED = 20
 
@@ -31,17 +33,20 @@ class SplitReport:
     Args:
         file: path of the file.
         rows: usable rows.
+        unit: what a row is called.
         skipped: rows that the declaration leaves out (broken rows, ignored labels).
         official_rows: usable rows of the published file; None if it is not known.
         columns: names in the header; empty without one.
-        labels: rows of each class, or the lowest and highest score.
+        labels: rows of each class, the lowest and highest score, or answerable and unanswerable
+            questions.
         problem_count: number of problems.
-        problems: the first `PROBLEMS_LISTED` of them, each ``path:line: message``.
+        problems: the first `PROBLEMS_LISTED` of them, each with path, place and message.
         notes: what is worth knowing and no mistake.
     """
 
     file: str
     rows: int = 0
+    unit: str = "rows"
     skipped: int = 0
     official_rows: int | None = None
     columns: list[str] = field(default_factory=list)
@@ -60,22 +65,24 @@ class SplitReport:
 def verify_split(source: FolderSource, split: str) -> SplitReport:
     """Reads a whole split and reports on it; never raises for what the file holds."""
     file = source.task.files[split]
-    report = SplitReport(str(source.folder / file.name), official_rows=file.rows)
+    path = source.folder / file.name
+    report = SplitReport(str(path), official_rows=file.rows)
     try:
-        table = source.table(split, report.add_problem)
-        report.columns = list(table.columns or ())
-        examples = read_examples(table, source.task, file.text, file.label)
+        if isinstance(file, SplitFile):
+            report.columns = list(table_of(path, file).columns or ())
+        examples = source.read(split, on_problem=report.add_problem)
     except UserError as error:
         report.add_problem(str(error))
         return report
     report.rows = len(examples)
+    report.unit = "questions" if isinstance(examples, Questions) else "rows"
     report.skipped = examples.skipped
     report.labels = _labels(source.task, examples)
     if file.rows not in (None, report.rows):
-        report.notes.append(f"{report.rows:,} rows, the published file has {file.rows:,}")
+        report.notes.append(f"{report.rows:,} {report.unit}, the published file has {file.rows:,}")
     if examples.skipped:
         report.notes.append(f"{examples.skipped:,} rows left out (broken, or an ignored label)")
-    replaced = sum("\ufffd" in text for column in examples.texts for text in column)
+    replaced = sum("\ufffd" in text for column in _texts(examples) for text in column)
     if replaced:
         report.notes.append(f"texts with U+FFFD, the mark of a lost character: {replaced:,}")
     return report
@@ -96,8 +103,8 @@ def verify_folder(root: Path) -> dict[str, dict[str, SplitReport]]:
             source = FolderSource(task, folder)
             reports[name] = {split: verify_split(source, split) for split in source.splits()}
     if not reports:
-        folders = ", ".join(task.folders[0] for task in map(tasks.get, tasks.names()))
-        raise UserError(f"{root}: no task folder is in it (looked for {folders})")
+        folders = dict.fromkeys(tasks.get(name).folders[0] for name in tasks.names())
+        raise UserError(f"{root}: no task folder is in it (looked for {', '.join(folders)})")
     return reports
 
 
@@ -113,17 +120,19 @@ def _verify(argv: Sequence[str] | None) -> int:
     flags = parser.parse_args(argv)
 
     reports = verify_folder(Path(flags.folder))
-    problems = 0
+    # Tasks may share a file; it counts once.
+    problems_of: dict[str, int] = {}
     for name, splits in reports.items():
         print(name)
         for split, report in splits.items():
             _print(split, report)
-            problems += report.problem_count
+            known = problems_of.get(report.file, 0)
+            problems_of[report.file] = max(known, report.problem_count)
         for split in tasks.get(name).files:
             if split not in splits:
                 print(f"  {split}: no file")
-    files = sum(map(len, reports.values()))
-    print(f"{files} files of {len(reports)} tasks, {problems:,} problems")
+    problems = sum(problems_of.values())
+    print(f"{len(problems_of)} files of {len(reports)} tasks, {problems:,} problems")
     if flags.json:
         write_json(
             Path(flags.json),
@@ -135,9 +144,19 @@ def _verify(argv: Sequence[str] | None) -> int:
     return 2 if problems else 0
 
 
-def _labels(task: Task, examples: Examples) -> dict[str, int | float]:
-    if examples.labels is None:
+def _texts(examples: TextExamples | Questions) -> tuple[list[str], ...]:
+    if isinstance(examples, Questions):
+        return examples.texts, examples.contexts
+    return examples.texts
+
+
+def _labels(task: Task, examples: TextExamples | Questions) -> dict[str, int | float]:
+    if not examples.labelled:
         return {}
+    if isinstance(examples, Questions):
+        answerable = int(examples.answerable.sum())
+        counts = (answerable, len(examples) - answerable)
+        return dict(zip(ANSWERABLE_LABELS, counts, strict=True))
     if task.kind == "regress":
         return {"lowest": float(examples.labels.min()), "highest": float(examples.labels.max())}
     counts = np.bincount(examples.labels, minlength=len(task.labels))
@@ -146,7 +165,7 @@ def _labels(task: Task, examples: Examples) -> dict[str, int | float]:
 
 def _print(split: str, report: SplitReport) -> None:
     labels = ", ".join(f"{name} {value:,}" for name, value in report.labels.items())
-    print(f"  {split}: {report.rows:,} rows, {labels or 'unlabelled'} ({report.file})")
+    print(f"  {split}: {report.rows:,} {report.unit}, {labels or 'unlabelled'} ({report.file})")
     if report.columns:
         print(f"    columns: {', '.join(report.columns)}")
     for note in report.notes:

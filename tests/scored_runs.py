@@ -2,9 +2,17 @@
 
 from pathlib import Path
 
+from tfglue import tasks
+from tfglue.config import TrainConfig
 from tfglue.files import write_json
 from tfglue.run_folder import RunFolder
 from tfglue.scored_experiment import summary
+from tfglue.tasks.serialization import task_to_dict
+
+ENCODER = {
+    "vocabulary_size": 841, "num_layers": 2, "num_heads": 2, "hidden_dim": 128,
+    "intermediate_dim": 512, "max_sequence_length": 512, "num_segments": 2,
+}
 
 
 def write_run(path: Path, task: str, dev: dict, *, seed=0, floor=0.5, status="complete",
@@ -14,12 +22,15 @@ def write_run(path: Path, task: str, dev: dict, *, seed=0, floor=0.5, status="co
     folder.write_manifest(
         {
             "status": status,
-            "config": {"seed": seed},
-            "tasks": {task: {}},
-            "encoder": {},
-            "tokenizer": {},
-            "data": {task: {"dev": {"rows": rows, "digest": digest}}},
-            "parents": [{"tasks": [parent]} for parent in parents],
+            "config": TrainConfig(task=task, max_length=64, seed=seed).to_dict(),
+            "tasks": {task: task_to_dict(tasks.get(task))},
+            "encoder": {"name": "tiny", "digest": "0", "config": ENCODER},
+            "tokenizer": {"digest": "0"},
+            "data": {task: {"dev": {"origin": "here", "rows": rows, "digest": digest}}},
+            "parents": [
+                {"run": parent, "epoch": None, "tasks": [parent], "scores": {}}
+                for parent in parents
+            ],
             "result": {"updates": 30 + seed, "floor": {task: floor}},
         }
     )

@@ -1,8 +1,9 @@
 import pytest
 
 from tfglue import tasks
-from tfglue.config import TrainConfig, evaluation_interval, resolve, saved_epochs
+from tfglue.config import TrainConfig, evaluation_interval, saved_epochs
 from tfglue.errors import UserError
+from tfglue.resolution import resolve
 from tfglue.tasks.task import Recipe, Task
 
 RECIPE = Recipe(max_length=99, batch_size=9, learning_rate=9e-5, epochs=9)

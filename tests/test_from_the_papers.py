@@ -10,12 +10,14 @@ import pytest
 
 from tfglue import tasks
 from tfglue.command_line import Parser
-from tfglue.config import TrainConfig, read_recipe, resolve
+from tfglue.config import TrainConfig
 from tfglue.errors import UserError
 from tfglue.flags import given
 from tfglue.models.bert_all_dir import GOOGLE_FOLDERS
 from tfglue.predict import _FORMATS
+from tfglue.resolution import resolve
 from tfglue.submit import _MAJORITY
+from tfglue.training_recipe import read_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "from_the_papers.md").read_text(encoding="utf-8")
@@ -45,6 +47,27 @@ SAVE_MODES = ("all", "model_all", "tunable", "model_tunable")
 FILES = (
     "args.json", "all_state.p", "val_metrics_history.json", "val_preds.csv", "val_metrics.json",
     "mm_val_preds.csv", "test_preds.csv", "mm_test_preds.csv",
+)
+
+
+# What the transferability code has: its nine scripts and their flags.
+TRANSFER_SCRIPTS = (
+    *(f"run_{what}_{which}.py" for what in ("finetuning", "textemb", "taskemb")
+      for which in ("CR", "QA", "SL")),
+)
+TRANSFER_FLAGS = (
+    "--data_dir", "--train_file", "--predict_file", "--model_type", "--model_name_or_path",
+    "--config_name", "--tokenizer_name", "--cache_dir", "--task_name", "--output_dir",
+    "--overwrite_output_dir", "--overwrite_cache", "--model_load_mode", "--max_seq_length",
+    "--do_train", "--do_eval", "--evaluate_during_training", "--logging_steps", "--do_predict",
+    "--do_lower_case", "--finetune_feature_extractor False", "--per_gpu_train_batch_size",
+    "--per_gpu_eval_batch_size", "--gradient_accumulation_steps", "--learning_rate",
+    "--weight_decay", "--adam_epsilon", "--max_grad_norm", "--num_train_epochs", "--max_steps",
+    "--warmup_steps", "--train_data_subset", "--eval_data_subset", "--data_subset", "--save",
+    "--eval_all_checkpoints", "--seed", "--no_cuda", "--local_rank", "--server_ip",
+    "--server_port", "--fp16", "--fp16_opt_level", "--labels", "--version_2_with_negative",
+    "--null_score_diff_threshold", "--doc_stride", "--max_query_length", "--n_best_size",
+    "--max_answer_length", "--verbose_logging",
 )
 
 
@@ -90,14 +113,33 @@ def check(module: str, words: list[str]) -> None:
 
 def _check_training(settings: dict) -> None:
     if settings.get("recipe"):
-        read_recipe(settings["recipe"], "rte")
+        read_recipe(settings["recipe"])
     if settings.get("init") and settings.get("encoder"):
         raise UserError("--init and --encoder exclude each other")
     for name in filter(None, settings.get("intermediate", "").split(",")):
         tasks.get(name)
     if "train_file" not in settings and "task" in settings:
         tasks.get(settings["task"])
-    resolve(settings, tasks.get("rte"))
+    of_kind = {kind: tasks.get(name) for name, kind in
+               (("rte", "classify"), ("squad2", "span"), ("ner", "tag"))}
+    if "train_file" in settings:
+        resolve(settings, of_kind[settings.get("kind", "classify")])
+    elif "task" in settings:
+        resolve(settings, tasks.get(settings["task"]))
+    else:
+        _resolve_for_any(settings, of_kind.values())
+
+
+def _resolve_for_any(settings: dict, declared) -> None:
+    """A flag that is spoken of without a task belongs to some kind of task."""
+    problems = []
+    for task in declared:
+        try:
+            resolve(settings, task)
+            return
+        except UserError as error:
+            problems.append(error)
+    raise problems[0]
 
 
 def commands(text: str) -> list[str]:
@@ -200,7 +242,8 @@ def test_commands_are_found_wherever_they_stand():
 
 def test_all_of_theirs_is_answered():
     answered = theirs(PAGE)
-    for names in (SCRIPTS, FLAGS, LOAD_MODES, SAVE_MODES, FILES):
+    lists = (SCRIPTS, FLAGS, LOAD_MODES, SAVE_MODES, FILES, TRANSFER_SCRIPTS, TRANSFER_FLAGS)
+    for names in lists:
         assert set(names) <= answered
 
 

@@ -9,8 +9,9 @@ import pytest
 from tfglue import tasks
 from tfglue.__main__ import COMMANDS
 from tfglue.command_line import Parser
-from tfglue.config import RECIPES, TrainConfig, read_recipe
+from tfglue.config import TrainConfig
 from tfglue.flags import add_flags
+from tfglue.training_recipe import RECIPES, read_recipe
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -58,7 +59,7 @@ def test_the_readme_names_every_command():
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_recipe_is_valid_and_opens_with_its_command(path):
-    assert read_recipe(path.stem, "rte")
+    assert read_recipe(path.stem).of("rte")
     text = path.read_text(encoding="utf-8")
     assert text.startswith("#") and "python -m tfglue.train" in text and "measured" in text
     assert f"--recipe {path.stem}" in text

@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 
 from tfglue.config import TrainConfig
-from tfglue.data.batches import BatchPlan
 from tfglue.errors import UserError
 
 # Weights, two optimizer slots and the best weights, in two checkpoints and the one being written.
@@ -13,7 +12,7 @@ _TOTALS = ("total", "trained")
 
 
 def budget_lines(
-    counts: dict[str, int], plan: BatchPlan, total_updates: int, config: TrainConfig
+    counts: dict[str, int], updates_per_epoch: int, total_updates: int, config: TrainConfig
 ) -> list[str]:
     """Parameters by part, the trained share, and updates."""
     parts = ", ".join(f"{name} {counts[name]:,}" for name in counts if name not in _TOTALS)
@@ -23,7 +22,7 @@ def budget_lines(
         update += f" x {config.accumulate}"
     return [
         f"parameters: {counts['total']:,} ({parts}); trained: {counts['trained']:,} ({share:.1%})",
-        f"updates: {total_updates} of {update} rows, {plan.updates_per_epoch} an epoch; "
+        f"updates: {total_updates} of {update} rows, {updates_per_epoch} an epoch; "
         f"{config.optimizer}, peak rate {config.learning_rate:g}, {config.precision}",
     ]
 

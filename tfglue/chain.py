@@ -7,14 +7,16 @@ from typing import Any
 import keras
 
 from tfglue import tasks
-from tfglue.config import OF_EXPERIMENTS, read_recipe
-from tfglue.preparation import Say
+from tfglue.config import OF_EXPERIMENTS, OF_SEVERAL_TASKS, settings_of_other_kinds
 from tfglue.run_folder import RunFolder
+from tfglue.task_choice import Say
 from tfglue.trainer import train_run
+from tfglue.training_recipe import read_recipe
 
 # These speak of the target; intermediate tasks follow their recipe.
 _OF_THE_TARGET = (
-    *OF_EXPERIMENTS, "epochs", "learning_rate", "train_examples", "train_fraction", "max_steps",
+    *OF_EXPERIMENTS, *OF_SEVERAL_TASKS, "epochs", "learning_rate", "train_examples",
+    "train_fraction", "max_steps",
     "evaluate_every", "patience", "save", "train_file", "dev_file", "test_file", "text_fields",
     "label_field", "kind", "init_parts",
 )
@@ -48,9 +50,11 @@ def train_steps(
     for number, name in enumerate(names, start=1):
         output = folder.path / "steps" / f"{number}-{name}"
         say(f"step {number} of {len(names) + 1}: {name}")
-        settings = shared | {"task": name, "output": str(output)}
+        others = settings_of_other_kinds(tasks.get(name).kind)
+        settings = {n: value for n, value in shared.items() if n not in others}
+        settings |= {"task": name, "output": str(output)}
         if given.get("intermediate_recipe"):
-            settings |= read_recipe(given["intermediate_recipe"], name)
+            settings |= read_recipe(given["intermediate_recipe"]).of(name)
         around = folder.path.absolute().parent
         beside = sorted([*around.glob("*"), *around.glob("*/steps/*")])
         run = train_run(

@@ -1,28 +1,21 @@
 """Settings of a training run: flags, recipes and `run.yaml` in one dataclass."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from tfglue.errors import UserError, suggestion
-from tfglue.files import read_yaml
-from tfglue.flags import checked, setting
-from tfglue.tasks.task import Task
-
-RECIPES = Path(__file__).parent / "recipes"
-
-# The demonstration encoder starts from random weights, so it needs a higher rate and more epochs,
-# most of all to learn what two sentences have to do with each other.
-TINY = {"max_length": 64, "batch_size": 32, "learning_rate": 1e-3, "epochs": 6.0}
-TINY_PAIR_EPOCHS = 20.0
+from tfglue.flags import setting
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Every setting of one run; what is unset (None) is filled from recipes by `resolve`."""
+    """Every setting of one run; what is unset (None) is filled by `tfglue.resolution`."""
 
-    task: str = setting("", "task name; see the README for the list")
+    task: str = setting(
+        "", "task, or several that are trained together: a,b (or glue8, glue9, inf); see the README"
+    )
     data: str | None = setting(
         None, "sample, tfds, a folder, or task=FOLDER,... [$GLUE_DIR for GLUE tasks, else sample]"
     )
@@ -32,8 +25,11 @@ class TrainConfig:
     text_fields: str | None = setting(None, "one or two text columns of your files, a,b")
     label_field: str | None = setting(None, "label column of your files [label]")
     kind: str | None = setting(
-        None, "what your labels are; inferred if not given", choices=("classify", "regress")
+        None,
+        "what your labels are; inferred if not given",
+        choices=("classify", "regress", "span", "answerable", "tag"),
     )
+    labels: str | None = setting(None, "file with one tag a line, in the order of their ids")
     encoder: str = setting(
         "tiny",
         "tiny, a folder (Hugging Face, KerasHub, Google TF1, or a configuration only), a file of "
@@ -67,6 +63,42 @@ class TrainConfig:
     )
     recipe: str | None = setting(None, "published settings by name, or a YAML file")
     max_length: int | None = setting(None, "tokens a row at most", kind=int, least=8)
+    doc_stride: int = setting(
+        128, "tokens from one window of a passage to the next", kind=int, least=1
+    )
+    max_query_length: int = setting(64, "tokens of a question at most", kind=int, least=1)
+    n_best_size: int = setting(20, "best starts and ends of an answer looked at", kind=int, least=1)
+    max_answer_length: int = setting(30, "tokens of an answer at most", kind=int, least=1)
+    negatives: str = setting(
+        "auto",
+        "whether questions may have no answer; auto: as the task says",
+        choices=("auto", "true", "false"),
+    )
+    null_score_diff_threshold: str = setting(
+        "tuned",
+        "how far having no answer must beat the best answer: a number, or tuned on a tenth of the "
+        "training questions, set aside",
+    )
+    balance: bool = setting(
+        False, "draw rows of every class (with and without answer) equally often", kind=bool
+    )
+    sampler: str = setting(
+        "shuffle",
+        "whose batch comes next, of several tasks: shuffle (all batches once an epoch), "
+        "round_robin, proportional, sqrt, temperature:t, annealed, uniform",
+    )
+    steps_per_epoch: int | None = setting(
+        None, "updates of an epoch, of several tasks [all rows once]", kind=int, least=1
+    )
+    task_cap: int | None = setting(
+        None, "rows that a task counts for at most, of several", kind=int, least=1
+    )
+    task_weights: str | None = setting(
+        None, "what losses are multiplied by, of several tasks: a=2,b=0.5 [1]"
+    )
+    best_on: str | None = setting(
+        None, "tasks whose main metrics pick the best evaluation, a,b [all]"
+    )
     batch_size: int | None = setting(
         None, "rows of one forward pass, over all devices", kind=int, least=1
     )
@@ -136,84 +168,75 @@ class TrainConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """What `run.yaml` stores: everything but where and how the command was started."""
-        return {k: v for k, v in asdict(self).items() if k not in _NOT_STORED}
+        return {k: v for k, v in asdict(self).items() if k not in NOT_STORED}
 
+    @classmethod
+    def from_stored(cls, values: Mapping[str, Any]) -> "TrainConfig":
+        """Settings that `run.yaml` stores; those of other versions are left out."""
+        known = {item.name for item in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in known})
+
+
+_OF_QUESTIONS = ("doc_stride", "max_query_length", "negatives", "balance")
+_OF_KINDS = {
+    "classify": ("balance",),
+    "span": (*_OF_QUESTIONS, "n_best_size", "max_answer_length", "null_score_diff_threshold"),
+    "answerable": _OF_QUESTIONS,
+    "tag": ("labels",),
+}
+
+OF_EACH_TASK = ("max_length", "batch_size", "dropout")
+"""Settings that tasks which are trained together may have each for itself."""
+
+OF_SEVERAL_TASKS = ("sampler", "steps_per_epoch", "task_cap", "task_weights", "best_on")
 
 # What makes a run part of a chain or a series is with those, in `experiment.yaml`.
 OF_EXPERIMENTS = ("intermediate", "intermediate_recipe", "seeds")
-_NOT_STORED = ("output", "resume", "overwrite", *OF_EXPERIMENTS)
-# A recipe says how to train; what is trained on, and where it goes, is said with each command.
-_NOT_IN_RECIPES = (
-    "task", "data", "train_file", "dev_file", "test_file", "text_fields", "label_field", "kind",
-    "recipe", "strategy", "init", "init_parts", *_NOT_STORED,
-)
+# Where one command writes, and how it finds that place.
+OF_ONE_COMMAND = ("output", "resume", "overwrite")
+NOT_STORED = (*OF_ONE_COMMAND, *OF_EXPERIMENTS)
+def settings_of_other_kinds(kind: str) -> frozenset[str]:
+    """Names of the settings that say nothing of tasks of this kind."""
+    all_of_kinds = {name for names in _OF_KINDS.values() for name in names}
+    return frozenset(all_of_kinds - set(_OF_KINDS.get(kind, ())))
 
 
-def resolve(given: Mapping[str, Any], task: Task) -> TrainConfig:
-    """Fills what the user did not give.
-
-    Flags win over the named recipe, that over the settings of the `tiny` encoder or of the task,
-    and those over the defaults of `TrainConfig`.
-
-    Args:
-        given: settings the user gave, checked.
-        task: what is trained; its recipe is the default.
-
-    Raises:
-        UserError: for an unknown recipe, or settings that contradict each other.
-    """
-    recipe = read_recipe(given["recipe"], task.name) if given.get("recipe") else {}
-    own = {k: v for k, v in asdict(task.recipe).items() if k != "source"}
-    if {**recipe, **given}.get("encoder", "tiny") == "tiny":
-        own = TINY | ({"epochs": TINY_PAIR_EPOCHS} if len(task.text_fields) == 2 else {})
-    config = TrainConfig(**(own | recipe | dict(given) | {"task": task.name}))
-    _check(config)
-    return config
+def task_list(text: str | None) -> list[str]:
+    """Names of a comma list."""
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
-def read_recipe(name: str, task: str) -> dict[str, Any]:
-    """Settings of a shipped recipe or a YAML file, those under ``tasks: <task>`` winning.
+def task_numbers(setting: str, text: str | None) -> dict[str, float]:
+    """Task name -> positive number of a setting such as ``--task_weights a=2,b=0.5``."""
+    found = {}
+    for part in task_list(text):
+        name, equals, value = part.partition("=")
+        try:
+            found[name.strip()] = float(value)
+            if not (equals and 0 < found[name.strip()] < math.inf):
+                raise ValueError
+        except ValueError:
+            raise UserError(
+                f"--{setting}: expected task=number, positive, not '{part}'"
+            ) from None
+    return found
 
-    Raises:
-        UserError: for an unknown name, unreadable YAML, or an unknown or misplaced setting.
-    """
-    shipped = {path.stem: path for path in sorted(RECIPES.glob("*.yaml"))}
-    path = shipped.get(name, Path(name))
-    if name not in shipped and not path.is_file():
+
+def null_threshold(config: TrainConfig) -> float | None:
+    """The number that `--null_score_diff_threshold` gives, or None if it is tuned."""
+    text = config.null_score_diff_threshold
+    if text == "tuned":
+        return None
+    try:
+        value = float(text)
+        if not math.isfinite(value):
+            raise ValueError
+    except ValueError:
         raise UserError(
-            f"--recipe: '{name}' is neither a shipped recipe ({', '.join(shipped)}) nor a file"
-            f"{suggestion(name, shipped)}"
-        )
-    content = _settings(read_yaml(path) or {}, str(path))
-    by_task = _settings(content.pop("tasks", None) or {}, f"{path}: tasks")
-    settings = checked(content, TrainConfig, where=str(path))
-    where = f"{path}: tasks: {task}"
-    settings |= checked(_settings(by_task.get(task) or {}, where), TrainConfig, where=where)
-    misplaced = [name for name in _NOT_IN_RECIPES if name in settings]
-    if misplaced:
-        raise UserError(f"{path}: '{misplaced[0]}' belongs on the command line, not in a recipe")
-    return settings
-
-
-def _settings(value: Any, where: str) -> dict[str, Any]:
-    """The value as a mapping of names; keys without a value are left out."""
-    if not isinstance(value, dict):
-        raise UserError(f"{where}: expected settings as 'name: value' lines")
-    return {str(name): item for name, item in value.items() if item is not None}
-
-
-def _check(config: TrainConfig) -> None:
-    if config.train_examples is not None and config.train_fraction is not None:
-        raise UserError("--train_examples and --train_fraction exclude each other; give one")
-    for name in ("dev_file", "test_file", "text_fields", "label_field", "kind"):
-        if getattr(config, name) is not None and config.train_file is None:
-            raise UserError(f"--{name} goes with --train_file, your own data")
-    if config.train_file is not None and config.data is not None:
-        raise UserError("--data and --train_file exclude each other; give one")
-    if config.train_file is not None and config.dev_file is None and config.patience is not None:
-        raise UserError("--patience needs --dev_file: without it nothing is evaluated")
-    evaluation_interval(config.evaluate_every, updates_per_epoch=1)
-    saved_epochs(config.save)
+            f"--null_score_diff_threshold: expected a number or tuned, not '{text}'"
+            f"{suggestion(text, ('tuned',))}"
+        ) from None
+    return value
 
 
 def text_fields(text: str | None) -> tuple[str, ...] | None:

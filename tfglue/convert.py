@@ -13,7 +13,8 @@ model.safetensors, vocab.txt, tokenizer_config.json.
   python -m tfglue.convert --encoder path/to/uncased_L-12_H-768_A-12 --output bert
       for transformers.AutoModel, or --encoder here
   python -m tfglue.convert --run saved_models/rte --output rte_model
-      for transformers.AutoModelForSequenceClassification, with the run's labels
+      for transformers.AutoModelForSequenceClassification (tags: TokenClassification, spans:
+      QuestionAnswering), with the run's labels
   python -m tfglue.convert --run saved_models/rte@2 --head none --output rte_encoder
       the encoder alone, here after epoch 2"""
 
@@ -59,7 +60,7 @@ def _convert_encoder(name: str, output: str, overwrite: bool) -> None:
 
 
 def _convert_run(path: str, head: str | None, output: str, overwrite: bool) -> None:
-    from tfglue.models.hugging_face_export import export_classifier, export_encoder
+    from tfglue.models.hugging_face_export import export_encoder, export_with_head
     from tfglue.run import Run
 
     opened = Run.open(path)
@@ -68,11 +69,11 @@ def _convert_run(path: str, head: str | None, output: str, overwrite: bool) -> N
         export_encoder(output, opened.encoder, opened.tokenizer, overwrite)
         print(f"written: {output} (BertModel)")
         return
-    export_classifier(
+    name = export_with_head(
         output, opened.encoder, opened.tokenizer, opened.model.heads[head], opened.tasks[head],
         overwrite,
     )
-    print(f"written: {output} (BertForSequenceClassification, head of {head})")
+    print(f"written: {output} ({name}, head of {head})")
 
 
 def _chosen_head(name: str | None, tasks: Sequence[str], path: str) -> str:

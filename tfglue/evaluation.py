@@ -1,14 +1,11 @@
 """Scores of a model on its dev splits."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-import numpy as np
-
-from tfglue.data.examples import Examples
-from tfglue.data.features import Features
-from tfglue.kinds import KINDS
-from tfglue.predictions import Predictions
-from tfglue.tasks.task import Task
+from tfglue.data.held_out import TUNING_SPLIT
+from tfglue.kinds.kind import Calibration
+from tfglue.predictions.predictions import Predictions
+from tfglue.preparation import PreparedTask
 from tfglue.training.loop import Metrics
 from tfglue.training.prediction import Predictor
 
@@ -17,46 +14,59 @@ class Evaluation:
     """What the training loop asks for its metrics; sees the weights as they are when called.
 
     Args:
-        task: what is scored.
-        examples: split name -> rows; those named ``dev`` and ``dev_...`` are scored.
-        features: the same, packed.
+        tasks: task name -> its rows; splits named ``dev`` and ``dev_...`` are scored.
         predictor: runs the model.
+        best_on: tasks whose main metrics rank evaluations; all that have a dev split if empty.
     """
 
     def __init__(
-        self,
-        task: Task,
-        examples: Mapping[str, Examples],
-        features: Mapping[str, Features],
-        predictor: Predictor,
+        self, tasks: Mapping[str, PreparedTask], predictor: Predictor, best_on: Sequence[str] = ()
     ):
-        self.task = task
-        self.examples = {s: rows for s, rows in examples.items() if s.startswith("dev")}
-        self.features = features
+        self.tasks = tasks
         self.predictor = predictor
+        scored = [name for name, one in tasks.items() if "dev" in one.examples]
+        self.ranking = [name for name in scored if not best_on or name in best_on]
 
     def __bool__(self) -> bool:
-        return bool(self.examples)
+        return bool(self.ranking)
 
     def __call__(self) -> tuple[Metrics, float]:
-        """Metrics of every dev split, and the main metric on ``dev``, which ranks evaluations."""
-        splits = {
-            split: predictions.score(labels)
-            for split, (predictions, labels) in self.answers().items()
+        """Metrics of every dev split, and the mean of main metrics that ranks evaluations."""
+        metrics = {
+            name: {split: found.score() for split, found in splits.items()}
+            for name, splits in self.answers(self.calibration()).items()
         }
-        return {self.task.name: splits}, splits["dev"][self.task.main_metric]
+        scores = [metrics[name]["dev"][self.tasks[name].task.main_metric] for name in self.ranking]
+        return metrics, sum(scores) / len(scores)
 
     def floor(self) -> dict[str, float]:
         """Task -> the main metric on ``dev`` that a model has which has learned nothing."""
-        if "dev" not in self.examples:
-            return {}
-        labels = self.examples["dev"].labels
-        return {self.task.name: KINDS.get(self.task.kind).floor(self.task, labels)}
+        return {
+            name: one.kind.floor(one.task, one.examples["dev"])
+            for name, one in self.tasks.items() if "dev" in one.examples
+        }
 
-    def answers(self) -> dict[str, tuple[Predictions, np.ndarray]]:
-        """Predictions and labels of every dev split."""
-        found = {}
-        for split, rows in self.examples.items():
-            logits = self.predictor.logits(self.task.name, self.features[split])
-            found[split] = Predictions(self.task, rows.ids, logits), rows.labels
-        return found
+    def calibration(self) -> dict[str, Calibration]:
+        """Task -> what is tuned on the examples set aside for it."""
+        return {
+            name: one.kind.calibrate(self._answer(name, TUNING_SPLIT, {}))
+            for name, one in self.tasks.items() if TUNING_SPLIT in one.examples
+        }
+
+    def answers(self, calibration: Mapping[str, Calibration]) -> dict[str, dict[str, Predictions]]:
+        """Task -> predictions of every dev split."""
+        return {
+            name: {
+                split: self._answer(name, split, calibration.get(name, {}))
+                for split in one.examples if split.startswith("dev")
+            }
+            for name, one in self.tasks.items()
+        }
+
+    def _answer(self, name: str, split: str, calibration: Calibration) -> Predictions:
+        one = self.tasks[name]
+        features = one.features[split]
+        outputs = self.predictor.outputs(name, features)
+        return one.kind.predictions(
+            one.task, one.examples[split], features, outputs, one.config, calibration
+        )

@@ -4,32 +4,29 @@ A chain trains intermediate tasks first (Phang et al. 2018, STILTs); restarts tr
 again with other seeds, from the same intermediate run.
 """
 
-import os
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
-import yaml
 
 from tfglue import tasks
 from tfglue.chain import train_steps
-from tfglue.config import OF_EXPERIMENTS, TrainConfig, resolve
+from tfglue.config import OF_EXPERIMENTS, OF_ONE_COMMAND, TrainConfig
 from tfglue.errors import UserError
-from tfglue.files import read_yaml, write_text
+from tfglue.experiment_plan import ExperimentPlan
 from tfglue.flags import checked
 from tfglue.output import claim_output, free_output, locked
-from tfglue.preparation import Say, choose_task, prepare
+from tfglue.preparation import prepare
+from tfglue.resolution import resolve
 from tfglue.restarts import train_restarts
 from tfglue.run import Run
 from tfglue.run_folder import RunFolder
+from tfglue.task_choice import Say, choose_tasks
 from tfglue.trainer import train_run
 from tfglue.training.loop import Interrupted
 
-FORMAT = "tfglue.experiment.v1"
-
-_NOT_OF_ONE_RUN = (*OF_EXPERIMENTS, "output", "resume", "overwrite")
+_NOT_OF_ONE_RUN = (*OF_EXPERIMENTS, *OF_ONE_COMMAND)
 
 
 def train(
@@ -87,8 +84,8 @@ def _train(
 
 def _resumed(given: dict[str, Any]) -> dict[str, Any]:
     """The settings, those of the experiment that is resumed included."""
-    path = Path(given.get("output") or "") / "experiment.yaml"
-    if not given.get("output") or not os.path.isfile(path):
+    plan = ExperimentPlan(given.get("output") or "")
+    if not given.get("output") or not plan.exists:
         return given
     if given.get("overwrite"):
         return given
@@ -97,13 +94,7 @@ def _resumed(given: dict[str, Any]) -> dict[str, Any]:
             f"--output: {given['output']} holds a chain or restarts; add --resume to go on with "
             "them, --overwrite to replace them, or name another folder"
         )
-    content = read_yaml(path)
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise UserError(f"{path}: expected format {FORMAT}")
-    if not isinstance(content.get("settings"), dict):
-        raise UserError(f"{path}: 'settings' is missing or not a mapping; restore the file")
-    stored = checked(content["settings"], TrainConfig, where=str(path))
-    stored = {name: value for name, value in stored.items() if value is not None}
+    stored = plan.read()
     for name, value in given.items():
         if name not in ("output", "resume", "checkpoint_seconds") and stored.get(name) != value:
             raise UserError(
@@ -153,21 +144,15 @@ def _check_target(given: Mapping[str, Any]) -> None:
     if given.get("overwrite"):
         prepare(settings, lambda line: None)  # Also its encoder and all its rows can be read.
         return
-    task, _ = choose_task(settings, lambda line: None)
-    resolve(settings, task)
+    resolve(settings, *(task for task, _ in choose_tasks(settings, lambda line: None)))
 
 
 def _begun(folder: RunFolder, given: Mapping[str, Any]) -> RunFolder:
     """The folder with what was asked for written down, empty unless it is resumed."""
-    known = (folder.path / "experiment.yaml").is_file()
-    if given.get("resume") and folder.is_run() and not known:
+    plan = ExperimentPlan(folder.path)
+    if given.get("resume") and folder.is_run() and not plan.exists:
         raise UserError(f"--resume: {given['output']} holds one run, no chain and no restarts")
     if given.get("overwrite"):
         folder.clear()
-    asked = {n: v for n, v in given.items() if n not in ("output", "resume", "overwrite")}
-    content = {"format": FORMAT, "settings": asked}
-    write_text(
-        folder.path / "experiment.yaml",
-        yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100),
-    )
+    plan.write(given)
     return folder

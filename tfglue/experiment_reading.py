@@ -1,20 +1,36 @@
 """Experiments from their folders: runs, restarts, and restarts that are not finished yet."""
 
-import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tfglue.errors import UserError
-from tfglue.files import read_json, read_yaml
+from tfglue.experiment_plan import ExperimentPlan
+from tfglue.files import read_json
+from tfglue.form import check_form
 from tfglue.run_folder import RunFolder
 from tfglue.scored_experiment import ScoredExperiment
+from tfglue.scored_row import scored_row
 
 RESTARTS_FORMAT = "tfglue.restarts.v1"
 
-# What reading raises where a file parses and yet holds something else.
-_DAMAGES = (KeyError, TypeError, AttributeError)
+_RESTARTS = {
+    "task": str,
+    "metric": str,
+    "seeds": [
+        {
+            "seed": int,
+            "run": str,
+            "score": (float, None),
+            "metrics": {str: {str: float}},
+            "floor": (float, None),
+            "degenerate": (bool, None),
+            "seconds": (float, None),
+            "updates?": int,
+        }
+    ],
+}
 
 
 def read_experiments(arguments: Sequence[str]) -> list[ScoredExperiment]:
@@ -72,7 +88,7 @@ def _read(name: str, path: Path) -> list[ScoredExperiment]:
     folder = RunFolder(path)
     if not folder.is_run() and (path / "restarts.json").is_file():
         return [_of_report(name, path)]
-    if not folder.is_run() and any((path / own).exists() for own in ("seeds", "experiment.yaml")):
+    if not folder.is_run() and ((path / "seeds").exists() or ExperimentPlan(path).exists):
         runs = [RunFolder(entry) for entry in sorted((path / "seeds").glob("*"), key=_by_number)]
         runs = [run for run in runs if run.path.is_dir()]
         finished = [r for r in runs if r.is_run() and r.manifest().get("status") == "complete"]
@@ -91,21 +107,16 @@ def _by_number(path: Path) -> tuple[int, str]:
 
 def _asked_seeds(path: Path) -> int:
     """How many restarts one command asked for; 0 where it was no such command."""
-    plan = path / "experiment.yaml"
-    if not plan.is_file():
-        return 0
-    try:
-        return int(read_yaml(plan)["settings"].get("seeds") or 0)
-    except (*_DAMAGES, ValueError):
-        raise UserError(f"{plan}: not what training wrote; restore the file") from None
+    plan = ExperimentPlan(path)
+    return plan.read().get("seeds", 0) if plan.exists else 0
 
 
 def _of_runs(
     name: str, path: Path, runs: Sequence[RunFolder], expected: int
 ) -> list[ScoredExperiment]:
-    manifests = [run.finished_manifest() for run in runs]
-    metrics = [_metrics(run) for run in runs]
-    if any(found["main"] != metrics[0]["main"] for found in metrics):
+    first = runs[0].finished_manifest()
+    main = runs[0].metrics()["main"]
+    if any(run.metrics()["main"] != main for run in runs):
         raise UserError(f"{path}: its runs are not of one task and metric; give them one by one")
     return [
         ScoredExperiment(
@@ -114,52 +125,15 @@ def _of_runs(
             task,
             metric,
             tuple(
-                _row(path, run, manifest, found[task], task, metric)
-                for run, manifest, found in zip(runs, manifests, metrics, strict=True)
+                _scored(scored_row(run, path, task, metric), run.path / "metrics.json")
+                for run in runs
             ),
             expected,
-            _through(manifests[0]),
-            _dev(manifests[0], task),
+            _through(first),
+            _dev(first, task),
         )
-        for task, metric in metrics[0]["main"].items()
+        for task, metric in main.items()
     ]
-
-
-def _metrics(run: RunFolder) -> dict[str, Any]:
-    metrics = run.metrics()
-    main = metrics.get("main") if isinstance(metrics, dict) else None
-    if not isinstance(main, dict) or not all(isinstance(metrics.get(task), dict) for task in main):
-        raise UserError(
-            f"{run.path / 'metrics.json'}: expected task -> split -> metric, and under 'main' the "
-            "main metric of each task; restore the file"
-        )
-    return metrics
-
-
-def _row(
-    path: Path,
-    run: RunFolder,
-    manifest: Mapping[str, Any],
-    splits: Mapping[str, Any],
-    task: str,
-    metric: str,
-) -> dict[str, Any]:
-    timing = run.path / "timing.json"
-    try:
-        score = _score(splits, metric, run.path / "metrics.json")
-        floor = manifest["result"].get("floor", {}).get(task)
-        return {
-            "seed": manifest["config"]["seed"],
-            "run": os.path.relpath(run.path, path),
-            "score": score,
-            "metrics": dict(splits),
-            "floor": floor,
-            "degenerate": None if floor is None else score <= floor,
-            "seconds": read_json(timing)["seconds"] if timing.is_file() else None,
-            "updates": manifest["result"]["updates"],
-        }
-    except _DAMAGES as error:
-        raise UserError(f"{run.path}: not what training wrote ({error}); restore it") from None
 
 
 def _of_report(name: str, path: Path) -> ScoredExperiment:
@@ -168,37 +142,31 @@ def _of_report(name: str, path: Path) -> ScoredExperiment:
     report = read_json(file)
     if not isinstance(report, dict) or report.get("format") != RESTARTS_FORMAT:
         raise UserError(f"{file}: expected format {RESTARTS_FORMAT}; restore the file")
-    manifests = []
-    rows = []
-    try:
-        task, metric = report["task"], report["metric"]
-        for row in report["seeds"]:
-            _score(row["metrics"], metric, file)
-            run = RunFolder(path / row["run"])
-            manifests.append(run.manifest() if run.is_run() else {})
-            names = ("seed", "run", "score", "metrics", "floor", "degenerate", "seconds")
-            rows.append({name: row[name] for name in names})
-            rows[-1]["updates"] = manifests[-1].get("result", {}).get("updates")
-    except _DAMAGES as error:
-        raise UserError(f"{file}: not what training wrote ({error}); restore the file") from None
-    if not rows:
+    check_form(report, _RESTARTS, str(file))
+    if not report["seeds"]:
         raise UserError(f"{file}: no run of these restarts is finished")
+    runs = [RunFolder(path / row["run"]) for row in report["seeds"]]
+    manifests = [run.manifest() if run.is_run() else {} for run in runs]
+    rows = [
+        # Once reports did not have the updates.
+        {"updates": manifest.get("result", {}).get("updates")} | _scored(row, file)
+        for row, manifest in zip(report["seeds"], manifests, strict=True)
+    ]
     known = next(filter(None, manifests), {})
     expected = max(_asked_seeds(path), len(rows))
+    task = report["task"]
     return ScoredExperiment(
-        name, path, task, metric, tuple(rows), expected, _through(known), _dev(known, task)
+        name, path, task, report["metric"], tuple(rows), expected, _through(known),
+        _dev(known, task),
     )
 
 
-def _score(splits: Mapping[str, Any], metric: str, file: Path) -> float:
-    score = (splits.get("dev") or {}).get(metric)
-    if score is None:
+def _scored(row: dict[str, Any], file: Path) -> dict[str, Any]:
+    if row["score"] is None:
         raise UserError(
             f"{file}: no dev scores; a run is compared by its dev rows, so train it with them"
         )
-    if not isinstance(score, int | float) or not math.isfinite(score):
-        raise UserError(f"{file}: {metric} on dev is {score!r}, expected a finite number")
-    return score
+    return row
 
 
 def _through(manifest: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """A run that another run begins from: the `--init` setting."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -85,12 +86,12 @@ class InitialRun:
         return tuple(f"heads.{task}" for task in self.manifest["tasks"])
 
 
-def init_line(initial: InitialRun, parts: str, task: Task) -> str:
+def init_line(initial: InitialRun, parts: str, tasks: Sequence[Task]) -> str:
     """One line on what a run takes over, what is new and what is left behind."""
-    heads = set(initial.manifest["tasks"])
-    kept = {task.name} if parts == "all" else set()
+    heads, wanted = set(initial.manifest["tasks"]), {task.name for task in tasks}
+    kept = wanted if parts == "all" else set()
     chain = " -> ".join("+".join(step["tasks"]) for step in initial.lineage())
-    new = "" if kept else f"; new: head of {task.name}"
+    new = f"; new: head of {', '.join(sorted(wanted - kept))}" if wanted - kept else ""
     dropped = f"; dropped: heads of {', '.join(sorted(heads - kept))}" if heads - kept else ""
     loaded = "encoder and head" if kept else "encoder"
     return f"init: {loaded} of {initial.name} ({chain}){new}{dropped}"

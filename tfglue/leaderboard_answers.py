@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfglue.answering import answered_task, source_for
 from tfglue.command_line import quiet_tensorflow
 from tfglue.errors import UserError
+from tfglue.kept_predictions import KeptPredictions
 from tfglue.prediction_file import read_answers
 from tfglue.run_folder import RunFolder
 from tfglue.submission import LeaderboardFile, leaderboard
@@ -17,6 +19,7 @@ from tfglue.tasks.task import Task
 if TYPE_CHECKING:
     from tfglue.data.examples import Examples
     from tfglue.data.sources import Source
+    from tfglue.predictions.predictions import Predictions
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,11 @@ class FinishedRun:
         for task in answered.values():
             found._check(task)
         return found
+
+    @cached_property
+    def kept(self) -> KeptPredictions:
+        """The predictions beside the weights."""
+        return KeptPredictions(self.weights)
 
     def _check(self, task: Task) -> None:
         known = {file.task.name: file.task for file in leaderboard().values()}
@@ -82,8 +90,16 @@ class Answers:
 
     @property
     def path(self) -> Path:
-        """Where the run keeps these predictions."""
-        return RunFolder(self.run.weights).predictions(self.file.task.name, self.file.split)
+        """The file that holds them."""
+        return Path(f"{self.run.kept.place(self.file.task.name, self.file.split)}.tsv")
+
+    def objection(self) -> str:
+        """Why what the run keeps cannot be submitted; empty if it can."""
+        return self.run.kept.objection(self.file.task.name, self.file.split, self.examples)
+
+    def keep(self, predictions: "Predictions") -> None:
+        """Writes predictions where the run keeps them."""
+        self.run.kept.write(self.file.split, predictions)
 
 
 def owners(runs: Sequence[FinishedRun]) -> dict[str, FinishedRun]:
@@ -166,29 +182,35 @@ def _check_rows(file: LeaderboardFile, examples: "Examples") -> None:
             )
 
 
-def use_kept(files: Sequence[Answers], overwrite: bool) -> list[Path]:
-    """Takes over the predictions that runs keep already, and returns their files.
+def use_kept(files: Sequence[Answers], overwrite: bool) -> list[str]:
+    """Takes over the predictions that runs keep already, and returns a line on each file.
 
     Args:
-        files: get their `labels` where there are predictions for exactly these rows.
+        files: get their `labels` where the run's weights were asked for exactly these rows.
         overwrite: whether a file that is not whole, or is of other rows, is left aside.
 
     Raises:
-        UserError: there is such a file, and it is not to be overwritten.
+        UserError: there is such a file, and it is not to be overwritten; or weights are missing.
     """
-    used = []
+    lines = []
     for item in files:
         if not item.path.exists():
             continue
         try:
-            item.labels = read_answers(item.path, item.task, item.examples.ids)
-            used.append(item.path)
+            labels = read_answers(item.path, item.task, item.examples.ids)
         except UserError as error:
             if not overwrite:
                 raise UserError(
                     f"{error}; delete the file, or add --overwrite, and it is predicted anew"
                 ) from None
-    return used
+            continue
+        objection = item.objection()
+        if objection:
+            lines.append(f"{item.file.name}: {item.path} {objection}; predicted anew")
+        else:
+            item.labels = labels
+            lines.append(f"uses {item.path}")
+    return lines
 
 
 def predict_rest(files: Sequence[Answers]) -> None:
@@ -208,6 +230,6 @@ def predict_rest(files: Sequence[Answers]) -> None:
         for item in rest:
             if item.run.name == name:
                 print(f"{item.file.name}: {len(item.examples):,} rows by {name}", flush=True)
-                opened.answer(item.task, item.examples).write(item.path)
+                item.keep(opened.answer(item.task, item.examples))
                 # What is kept is what is submitted, checked the same way.
                 item.labels = read_answers(item.path, item.task, item.examples.ids)

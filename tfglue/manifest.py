@@ -11,6 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfglue.config import OF_EACH_TASK, OF_ONE_COMMAND
 from tfglue.data.batches import PLAN_VERSIONS
 from tfglue.errors import UserError
 from tfglue.models.transfer_model import TransferModel
@@ -25,12 +26,13 @@ def build_manifest(
     prepared: Prepared, model: TransferModel, total_updates: int, output: str
 ) -> dict[str, Any]:
     """Content of ``run.yaml`` of a run that has not been trained yet."""
-    config, loaded, task = prepared.config, prepared.loaded, prepared.task
+    config, loaded = prepared.config, prepared.loaded
     return {
         "status": "training",
         "command": command(prepared.given, output),
-        "tasks": {task.name: task_to_dict(task)},
+        "tasks": _tasks(prepared),
         "config": config.to_dict(),
+        "task_settings": _task_settings(prepared),
         "encoder": {
             "name": config.encoder,
             "source": loaded.source,
@@ -42,7 +44,7 @@ def build_manifest(
             "lower_case": prepared.tokenizer.lower_case,
             "digest": prepared.tokenizer.digest(),
         },
-        "data": {task.name: prepared.data_facts()},
+        "data": _data(prepared),
         "plan": PLAN_VERSIONS[config.batching],
         "replicas": tf.distribute.get_strategy().num_replicas_in_sync,
         "total_updates": total_updates,
@@ -62,17 +64,18 @@ _NOT_OF_THE_RESULT = (
 
 def find_equal_run(prepared: Prepared, folders: Sequence[Path]) -> Path | None:
     """The first folder with a finished run of the same settings, data, encoder and vocabulary."""
-    config, task = prepared.config, prepared.task
+    config = prepared.config
     wanted = _identity(
         {
             "config": config.to_dict(),
-            "tasks": {task.name: task_to_dict(task)},
+            "tasks": _tasks(prepared),
+            "task_settings": _task_settings(prepared),
             "encoder": {
                 "digest": prepared.encoder_digest, "config": dict(prepared.encoder_config),
             },
             "plan": PLAN_VERSIONS[config.batching],
             "tokenizer": {"digest": prepared.tokenizer.digest()},
-            "data": {task.name: prepared.data_facts()},
+            "data": _data(prepared),
         }
     )
     for folder in folders:
@@ -85,10 +88,27 @@ def find_equal_run(prepared: Prepared, folders: Sequence[Path]) -> Path | None:
     return None
 
 
+def _tasks(prepared: Prepared) -> dict[str, Any]:
+    return {name: task_to_dict(one.task) for name, one in prepared.tasks.items()}
+
+
+def _task_settings(prepared: Prepared) -> dict[str, Any]:
+    """The settings that tasks have each for itself."""
+    return {
+        name: {setting: getattr(one.config, setting) for setting in OF_EACH_TASK}
+        for name, one in prepared.tasks.items()
+    }
+
+
+def _data(prepared: Prepared) -> dict[str, Any]:
+    return {name: one.data_facts() for name, one in prepared.tasks.items()}
+
+
 def _identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """What decides the result of a run."""
     return {
         "config": {n: v for n, v in manifest["config"].items() if n not in _NOT_OF_THE_RESULT},
+        "task_settings": manifest["task_settings"],
         "labels": {name: task.get("labels") for name, task in manifest["tasks"].items()},
         "encoder": manifest["encoder"]["digest"],
         "encoder_config": manifest["encoder"]["config"],
@@ -139,6 +159,6 @@ def command(given: Mapping[str, Any], output: str) -> str:
     """The command that repeats the run, with the flags that were given."""
     words = ["python", "-m", "tfglue.train"]
     for name, value in given.items():
-        if name not in ("output", "resume", "overwrite") and value is not None:
+        if name not in OF_ONE_COMMAND and value is not None:
             words += [f"--{name}", str(value)]
     return shlex.join([*words, "--output", output])

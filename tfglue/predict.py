@@ -10,19 +10,23 @@ from tfglue.answering import answered_task, new_file, source_for
 from tfglue.command_line import Parser, quiet_tensorflow, run
 from tfglue.errors import UserError, suggestion
 from tfglue.files import read_text, write_text
+from tfglue.kept_predictions import KeptPredictions
 
 if TYPE_CHECKING:
+    from tfglue.predictions.predictions import Predictions
     from tfglue.run import Run
 
-_FORMATS = {"tsv": ".tsv", "json": ".jsonl"}
+_FORMATS = ("tsv", "json")
 
 _DESCRIPTION = """Answers of a run.
 
   echo "a warm and funny film" | python -m tfglue.predict --run saved_models/sst --input -
   python -m tfglue.predict --run saved_models/rte --input pairs.txt --format json
       one text a line, or two separated by a tab
+  python -m tfglue.predict --run saved_models/squad2 --input questions.txt
+      a question and its passage, separated by a tab
   python -m tfglue.predict --run saved_models/rte --data GLUE_FOLDER --split test
-      a split; goes to RUN/predictions/<task>/<split>.tsv"""
+      a split; goes to RUN/predictions/<task>/<split>.tsv, spans and tags to a folder <split>"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,7 +45,7 @@ def _predict(argv: Sequence[str] | None) -> None:
     parser.add_argument("--data", help="as in training, with --split")
     parser.add_argument("--split", help="split to predict, such as test")
     parser.add_argument("--task", help="task, where the run answers several")
-    parser.add_argument("--format", default="tsv", help="tsv, or json: one object a line [tsv]")
+    parser.add_argument("--format", default="tsv", help="tsv (tags: columns) or json lines [tsv]")
     parser.add_argument(
         "--output", help="file to write [standard output; for a split, the run folder]"
     )
@@ -61,36 +65,45 @@ def _predict(argv: Sequence[str] | None) -> None:
     table = Path(flags.input or "").suffix in (".csv", ".jsonl")
     lines = _read_lines(flags.input) if flags.input and not table else None
     quiet_tensorflow()
-    from tfglue.data.examples import Examples
+    from tfglue.kinds import KINDS
     from tfglue.run import Run
 
     opened = Run.open(flags.run)
     task = answered_task(opened, flags.task)
     if lines is not None:
-        columns = _columns(lines, len(task.text_fields), flags.input)
-        examples = Examples([str(i) for i in range(len(lines))], columns, None, flags.input)
+        rows = _rows(lines, task.text_fields, flags.input)
+        examples = KINDS.get(task.kind).typed(task, rows, flags.input)
     else:
         source = source_for(opened, task, flags.data, flags.input)
         examples = source.read(flags.split or "input", labelled=False)
     predictions = opened.answer(task, examples)
-    text = _json_lines(predictions.records()) if flags.format == "json" else predictions.to_tsv()
-    if output is None and flags.split:
-        output = _in_run_folder(opened, task.name, flags, text)
-    if output is None:
-        sys.stdout.write(text)
-    else:
+    text = _json_lines(predictions.records()) if flags.format == "json" else predictions.text()
+    if output is not None:
         write_text(output, text)
-        print(f"{len(examples)} rows written: {output}", file=sys.stderr)
+        print(f"{len(examples)} examples written: {output}", file=sys.stderr)
+    elif flags.split:
+        place = _keep(opened, predictions, flags, text)
+        print(f"{len(examples)} examples written: {place}", file=sys.stderr)
+    else:
+        sys.stdout.write(text)
 
 
-def _in_run_folder(opened: "Run", task: str, flags, text: str) -> Path:
-    """Where a split's predictions go: beside the weights that gave them."""
-    path = opened.weights_folder / "predictions" / task / f"{flags.split}{_FORMATS[flags.format]}"
-    if path.exists() and path.read_text(encoding="utf-8") != text and not flags.overwrite:
-        raise UserError(
-            f"{path} holds other predictions; add --overwrite, or name a file with --output"
-        )
-    return path
+def _keep(opened: "Run", predictions: "Predictions", flags, json_lines: str) -> str:
+    """Writes a split's predictions beside the weights that gave them; returns where."""
+    kept = KeptPredictions(opened.weights_folder)
+    place = kept.place(predictions.task.name, flags.split)
+    files = predictions.files() if flags.format == "tsv" else {".jsonl": json_lines}
+    for name, text in files.items():
+        path = Path(f"{place}{name}")
+        if path.exists() and path.read_text(encoding="utf-8") != text and not flags.overwrite:
+            raise UserError(
+                f"{path} holds other predictions; add --overwrite, or name a file with --output"
+            )
+    if flags.format == "tsv":
+        kept.write(flags.split, predictions)
+    else:
+        write_text(Path(f"{place}.jsonl"), json_lines)
+    return f"{place}{next(iter(files)) if len(files) == 1 else ''}"
 
 
 def _read_lines(name: str) -> list[str]:
@@ -112,18 +125,18 @@ def _read_lines(name: str) -> list[str]:
     return [line.removesuffix("\r") for line in lines]
 
 
-def _columns(lines: Sequence[str], width: int, name: str) -> tuple[list[str], ...]:
+def _rows(lines: Sequence[str], fields: Sequence[str], name: str) -> list[list[str]]:
     name = "standard input" if name == "-" else name
     rows = []
     for number, line in enumerate(lines, start=1):
         row = line.split("\t")
-        if len(row) != width:
-            expected = "one text" if width == 1 else "two texts separated by a tab"
+        if len(row) != len(fields):
+            expected = f"{' and '.join(fields)}{', separated by a tab' if len(fields) > 1 else ''}"
             raise UserError(f"{name}:{number}: expected {expected}, found {len(row)} columns")
         if not any(part.strip() for part in row):
             raise UserError(f"{name}:{number}: the line is blank")
         rows.append(row)
-    return tuple([row[i] for row in rows] for i in range(width))
+    return rows
 
 
 def _json_lines(records: Sequence[dict[str, Any]]) -> str:

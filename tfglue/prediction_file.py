@@ -12,7 +12,7 @@ _ROUNDING = 1e-8  # Probabilities are written with nine significant digits.
 
 
 def read_answers(path: Path, task: Task, ids: Sequence[str]) -> list[str]:
-    """The ``label`` column of a file that `Predictions.write` wrote, every line checked.
+    """The ``label`` column of a file that `KeptPredictions.write` wrote, every line checked.
 
     Args:
         path: the file.

@@ -1,31 +1,29 @@
-"""From settings to what training needs: task, rows, tokenizer, encoder and packed features."""
+"""From settings to what training needs: tasks, rows, tokenizer, encoder and packed features."""
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tfglue import tasks
-from tfglue.config import TrainConfig, resolve, text_fields
-from tfglue.data.encode import encode
+from tfglue.config import TrainConfig, settings_of_other_kinds
 from tfglue.data.examples import Examples
 from tfglue.data.features import Features
-from tfglue.data.sources import FileSource, Source, open_source
+from tfglue.data.held_out import TUNING_SPLIT, split_held_out
+from tfglue.data.sources import Source
 from tfglue.data.subset import nested_order, subset_size
 from tfglue.data.tokenizer import BertTokenizer
-from tfglue.errors import UserError, suggestion
+from tfglue.errors import UserError
 from tfglue.initial_run import InitialRun, init_line
+from tfglue.kinds import KINDS, Kind
 from tfglue.models.checkpoints import LoadedEncoder, load_encoder
 from tfglue.models.encoder import BertEncoder
-from tfglue.tasks.files import task_from_files
+from tfglue.resolution import resolve, task_config
+from tfglue.task_choice import Say, choose_tasks
 from tfglue.tasks.task import Task
 from tfglue.training.freezing import freeze
 
 _LOWER_CASE = {"auto": None, "true": True, "false": False}
-_FILE_SETTINGS = {"train": "train_file", "dev": "dev_file", "test": "test_file"}
 
 _DEMONSTRATION = (
     "This is the built-in demonstration: a tiny encoder with random weights on built-in "
@@ -33,39 +31,29 @@ _DEMONSTRATION = (
     "python -m tfglue.train --task {task} --encoder bert_base_en_uncased --data tfds"
 )
 
-Say = Callable[[str], None]
-
 
 @dataclass(frozen=True)
-class Prepared:
-    """All that a run needs before its model is made.
+class PreparedTask:
+    """One task of a run.
 
     Args:
-        given: settings as the user gave them.
-        config: complete settings.
         task: what is trained.
+        config: the settings of the run, those that differ by task as they are for this one.
         examples: split name -> rows; ``train`` and the dev splits.
         features: the same, tokenized and packed.
-        tokenizer: of the encoder.
-        loaded: the encoder with its report.
-        encoder_digest: of its weights before training.
-        encoder_config: arguments that make an encoder of this shape, with the dropout rates it came
-            with, whatever the run's own are.
         train_rows: which rows of the source the run trains on, in order; None for all of them.
-        initial: the run that this one begins from, or None.
     """
 
-    given: Mapping[str, Any]
-    config: TrainConfig
     task: Task
+    config: TrainConfig
     examples: Mapping[str, Examples]
     features: Mapping[str, Features]
-    tokenizer: BertTokenizer
-    loaded: LoadedEncoder
-    encoder_digest: str
-    encoder_config: Mapping[str, Any]
     train_rows: np.ndarray | None
-    initial: InitialRun | None
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of the task."""
+        return KINDS.get(self.task.kind)
 
     def data_facts(self) -> dict[str, dict[str, Any]]:
         """What ``run.yaml`` records of the data of each split."""
@@ -81,48 +69,30 @@ class Prepared:
         }
 
 
-def choose_task(given: Mapping[str, Any], say: Say) -> tuple[Task, Source]:
-    """The task and the source of its rows, from the settings the user gave.
+@dataclass(frozen=True)
+class Prepared:
+    """All that a run needs before its model is made.
 
-    Raises:
-        UserError: no task is named, or it cannot be trained, or its data are not there.
+    Args:
+        given: settings as the user gave them.
+        config: complete settings.
+        tasks: task name -> what was prepared for it.
+        tokenizer: of the encoder.
+        loaded: the encoder with its report.
+        encoder_digest: of its weights before training.
+        encoder_config: arguments that make an encoder of this shape, with the dropout rates it came
+            with, whatever the run's own are.
+        initial: the run that this one begins from, or None.
     """
-    name = given.get("task") or ""
-    if given.get("train_file"):
-        return _task_of_files(name, given, say)
-    if not name:
-        raise UserError(f"--task is needed; one of: {', '.join(tasks.names())}")
-    chosen = tasks.expand(name)
-    if len(chosen) != 1:
-        raise UserError(f"--task: expected one task, not {len(chosen)} ({name})")
-    task = chosen[0]
-    if task.predicted_by:
-        raise UserError(
-            f"--task {task.name} has no training data; train {task.predicted_by} and "
-            f"run python -m tfglue.predict --task {task.name} on it"
-        )
-    source = open_source(task, given.get("data"))
-    say(f"data: {source.description}")
-    return task, source
 
-
-def _task_of_files(name: str, given: Mapping[str, Any], say: Say) -> tuple[Task, Source]:
-    base = tasks.find(name)
-    if base is None and name:
-        say(f"new task '{name}'{suggestion(name, tasks.names())}")
-    paths = {split: given[key] for split, key in _FILE_SETTINGS.items() if given.get(key)}
-    fields = text_fields(given.get("text_fields"))
-    task, lines = task_from_files(
-        name=name or re.sub(r"[^\w-]+", "-", Path(given["train_file"]).stem).strip("-") or "task",
-        text_fields=fields,
-        label_field=given.get("label_field"),
-        kind=given.get("kind"),
-        base=base,
-        **{_FILE_SETTINGS[split]: path for split, path in paths.items()},
-    )
-    for line in lines:
-        say(line)
-    return task, FileSource(task, paths, fields, given.get("label_field"))
+    given: Mapping[str, Any]
+    config: TrainConfig
+    tasks: Mapping[str, PreparedTask]
+    tokenizer: BertTokenizer
+    loaded: LoadedEncoder
+    encoder_digest: str
+    encoder_config: Mapping[str, Any]
+    initial: InitialRun | None
 
 
 def prepare(given: Mapping[str, Any], say: Say) -> Prepared:
@@ -131,25 +101,40 @@ def prepare(given: Mapping[str, Any], say: Say) -> Prepared:
     Raises:
         UserError: for any mistake in settings, data or encoder.
     """
-    task, source = choose_task(given, say)
+    chosen = choose_tasks(given, say)
+    declared = [task for task, _ in chosen]
     initial = InitialRun(given["init"]) if given.get("init") else None
     # A run that begins from another keeps the name of the encoder at the root of the chain.
-    config = resolve({**given, "encoder": initial.encoder_name} if initial else given, task)
-    if config.encoder == "tiny" and source.kind == "sample":
-        say(_DEMONSTRATION.format(task=task.name))
-    say(f"settings: {_settings_line(config)}")
+    given_here = {**given, "encoder": initial.encoder_name} if initial else given
+    config = resolve(given_here, *declared)
+    if config.encoder == "tiny" and all(source.kind == "sample" for _, source in chosen):
+        say(_DEMONSTRATION.format(task=config.task))
+    say(f"settings: {_settings_line(config, declared)}")
     if initial:
-        say(init_line(initial, config.init_parts, task))
+        say(init_line(initial, config.init_parts, declared))
     loaded = initial.load_encoder() if initial else load_encoder(config.encoder, config.seed)
     shape = encoder_config(loaded.encoder)
-    limit = loaded.encoder.max_sequence_length
-    if config.max_length > limit:
-        raise UserError(f"--max_length: {config.encoder} has {limit} positions, not more")
     if config.dropout is not None:
         loaded.encoder.set_dropout(config.dropout)
     freeze(loaded.encoder, config.freeze)
     say(f"encoder: {loaded.source}; {loaded.report}")
     tokenizer = loaded.tokenizer(_LOWER_CASE[config.lower_case])
+    prepared = {}
+    for task, source in chosen:
+        own = task_config(config, given_here, task, len(chosen))
+        if own.max_length > loaded.encoder.max_sequence_length:
+            limit = loaded.encoder.max_sequence_length
+            raise UserError(f"--max_length: {config.encoder} has {limit} positions, not more")
+        prepared[task.name] = _prepare_task(task, source, own, tokenizer, say, len(chosen) > 1)
+    return Prepared(
+        given, config, prepared, tokenizer, loaded, loaded.digest(), shape, initial
+    )
+
+
+def _prepare_task(
+    task: Task, source: Source, config: TrainConfig, tokenizer: BertTokenizer, say: Say,
+    one_of_several: bool,
+) -> PreparedTask:
     examples = {"train": source.read("train")}
     if source.kind != "files":
         # Published tasks are always evaluated; reading a dev file that is absent says so.
@@ -157,16 +142,20 @@ def prepare(given: Mapping[str, Any], say: Say) -> Prepared:
     for split in source.splits():
         if split.startswith("dev") and split not in examples:
             examples[split] = source.read(split)
-    rows = _chosen_rows(examples["train"], config)
+    rows, aside = _chosen_rows(task, examples["train"], config)
+    if aside is not None:
+        examples[TUNING_SPLIT] = examples["train"].take(aside)
     if rows is not None:
         examples["train"] = examples["train"].take(rows)
-    features = {s: encode(rows_, tokenizer, config.max_length) for s, rows_ in examples.items()}
-    for split, split_examples in examples.items():
-        say(_split_line(split, split_examples, features[split], config.max_length))
-    return Prepared(
-        given, config, task, examples, features, tokenizer, loaded, loaded.digest(), shape, rows,
-        initial,
-    )
+    kind = KINDS.get(task.kind)
+    features = {
+        split: kind.encode(task, found, tokenizer, config, training=split == "train")
+        for split, found in examples.items()
+    }
+    for split, found in examples.items():
+        name = f"{task.name} {split}" if one_of_several else split
+        say(_split_line(name, found, features[split], config))
+    return PreparedTask(task, config, examples, features, rows)
 
 
 def encoder_config(encoder: BertEncoder) -> dict[str, Any]:
@@ -175,25 +164,36 @@ def encoder_config(encoder: BertEncoder) -> dict[str, Any]:
     return {k: v for k, v in config.items() if k not in ("name", "trainable", "dtype")}
 
 
-def _settings_line(config: TrainConfig) -> str:
-    return ", ".join(f"{k} {v}" for k, v in config.to_dict().items() if v is not None)
+def _settings_line(config: TrainConfig, declared: list[Task]) -> str:
+    others = frozenset.intersection(*(settings_of_other_kinds(task.kind) for task in declared))
+    shown = {name: value for name, value in config.to_dict().items() if name not in others}
+    return ", ".join(f"{name} {value}" for name, value in shown.items() if value is not None)
 
 
-def _chosen_rows(train: Examples, config: TrainConfig) -> np.ndarray | None:
-    if config.train_examples is None and config.train_fraction is None:
-        return None
-    size = subset_size(len(train), config.train_examples, config.train_fraction)
-    return nested_order(train.labels)[:size]
+def _chosen_rows(
+    task: Task, train: Examples, config: TrainConfig
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Examples to train on and to tune on; None for all of them, or for none."""
+    rows = aside = None
+    share = KINDS.get(task.kind).tuning_share(task, config)
+    if share:
+        rows, aside = split_held_out(train, share)
+    if config.train_examples is not None or config.train_fraction is not None:
+        rows = np.arange(len(train)) if rows is None else rows
+        size = subset_size(len(rows), config.train_examples, config.train_fraction)
+        rows = rows[nested_order(train.strata[rows])[:size]]
+    return rows, aside
 
 
-def _split_line(split: str, examples: Examples, features: Features, max_length: int) -> str:
+def _split_line(name: str, examples: Examples, features: Features, config: TrainConfig) -> str:
     lengths = features.lengths
+    rows = "" if len(features) == len(examples) else f" in {len(features)} windows"
     line = (
-        f"{split}: {len(examples)} rows from {examples.origin}, {lengths.mean():.1f} tokens on "
-        f"average, {lengths.max()} at most"
+        f"{name}: {len(examples)} examples from {examples.origin}{rows}, {lengths.mean():.1f} "
+        f"tokens on average, {lengths.max()} at most"
     )
     if features.truncated:
-        line += f", {features.truncated} cut to {max_length}"
+        line += f", {features.truncated} cut to {config.max_length}"
     if examples.skipped:
         line += f", {examples.skipped} left out"
     return f"{line}, digest {examples.digest()[:12]}"

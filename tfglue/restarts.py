@@ -6,11 +6,12 @@ from typing import Any
 import keras
 
 from tfglue.experiment_reading import RESTARTS_FORMAT
-from tfglue.files import read_json, write_json
-from tfglue.preparation import Say
+from tfglue.files import write_json
 from tfglue.run import Run
 from tfglue.run_folder import RunFolder
 from tfglue.scored_experiment import summary
+from tfglue.scored_row import scored_row
+from tfglue.task_choice import Say
 from tfglue.trainer import train_run
 
 
@@ -56,33 +57,15 @@ def train_restarts(
 
 def _report(folder: RunFolder, seeds: Sequence[int]) -> dict[str, Any]:
     """What ``restarts.json`` holds: every finished run, also one after a run not finished."""
-    runs = {seed: RunFolder(folder.path / "seeds" / str(seed)) for seed in seeds}
-    finished = {
-        seed: run
-        for seed, run in runs.items()
-        if run.is_run() and run.manifest().get("status") == "complete"
-    }
-    rows = [_row(run, seed) for seed, run in finished.items()]
-    ((task, main),) = next(iter(finished.values())).metrics()["main"].items()
+    runs = [RunFolder(folder.path / "seeds" / str(seed)) for seed in seeds]
+    finished = [
+        run for run in runs if run.is_run() and run.manifest().get("status") == "complete"
+    ]
+    task, main = next(iter(finished[0].metrics()["main"].items()))
+    rows = [scored_row(run, folder.path, task, main) for run in finished]
     return {
         "format": RESTARTS_FORMAT, "task": task, "metric": main, "seeds": rows,
         "summary": summary(rows),
-    }
-
-
-def _row(folder: RunFolder, seed: int) -> dict[str, Any]:
-    manifest, metrics = folder.manifest(), folder.metrics()
-    ((task, main),) = metrics["main"].items()
-    score = metrics[task].get("dev", {}).get(main)
-    floor = manifest.get("result", {}).get("floor", {}).get(task)
-    return {
-        "seed": seed,
-        "run": f"seeds/{seed}",
-        "score": score,
-        "metrics": metrics[task],
-        "floor": floor,
-        "degenerate": None if None in (score, floor) else score <= floor,
-        "seconds": read_json(folder.path / "timing.json").get("seconds"),
     }
 
 

@@ -3,18 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from tfglue.curves import plot_curves
-from tfglue.predictions import Predictions
+from tfglue.kept_predictions import KeptPredictions
+from tfglue.predictions.predictions import Predictions
 from tfglue.run_folder import RunFolder
 from tfglue.tasks.task import Task
 
 
 def write_results(
     folder: RunFolder,
-    task: Task,
-    answers: Mapping[str, tuple[Predictions, np.ndarray]],
+    tasks: Mapping[str, Task],
+    answers: Mapping[str, Mapping[str, Predictions]],
     history: Sequence[Mapping[str, Any]],
     best_update: int | None,
 ) -> dict[str, Any]:
@@ -22,20 +21,35 @@ def write_results(
 
     Args:
         folder: the run's folder.
-        task: what was trained.
-        answers: split -> predictions of the kept weights, and the labels.
+        tasks: task name -> what was trained.
+        answers: task name -> split -> predictions of the kept weights.
         history: rows of the training loop.
         best_update: marked in the plot where there is one.
 
     Returns:
         Content of ``metrics.json``.
     """
-    metrics: dict[str, dict[str, dict[str, float]]] = {task.name: {}}
-    for split, (predictions, labels) in answers.items():
-        predictions.write(folder.predictions(task.name, split))
-        metrics[task.name][split] = predictions.score(labels)
-    main = {task.name: task.main_metric}
+    metrics: dict[str, dict[str, dict[str, float]]] = {name: {} for name in tasks}
+    kept = KeptPredictions(folder.path)
+    for name, splits in answers.items():
+        for split, predictions in splits.items():
+            kept.write(split, predictions)
+            metrics[name][split] = predictions.score()
+    main = {name: task.main_metric for name, task in tasks.items()}
     folder.write_metrics(metrics, main)
     folder.write_history(history)
-    plot_curves(history, main, folder.curves, title=task.name, best_update=best_update)
+    plot_curves(history, main, folder.curves, title=", ".join(tasks), best_update=best_update)
     return {**metrics, "main": main}
+
+
+def best_by_task(
+    history: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task]
+) -> dict[str, dict[str, float]]:
+    """For each task the best main metric on dev, and after which update that was."""
+    best: dict[str, dict[str, float]] = {}
+    for row in history:
+        for name, task in tasks.items():
+            score = row.get(f"{name}.dev.{task.main_metric}")
+            if score is not None and score > best.get(name, {}).get("score", -float("inf")):
+                best[name] = {"score": score, "update": row["update"]}
+    return best

@@ -1,20 +1,20 @@
 """A run: what training makes, and what evaluates, predicts and goes on from it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tfglue.config import TrainConfig
-from tfglue.data.encode import encode
 from tfglue.data.examples import Examples
 from tfglue.data.tokenizer import BertTokenizer
 from tfglue.errors import UserError
 from tfglue.kinds import KINDS
+from tfglue.kinds.kind import Calibration
 from tfglue.models.encoder import BertEncoder
 from tfglue.models.transfer_model import TransferModel
-from tfglue.predictions import Predictions
+from tfglue.predictions.predictions import Predictions
 from tfglue.run_folder import RunFolder
 from tfglue.tasks.serialization import task_from_dict
 from tfglue.tasks.task import Task
@@ -33,7 +33,8 @@ class Run:
         tasks: task name -> declaration, labels in the order of their ids.
         tokenizer: the encoder's.
         model: encoder and a head for each task.
-        max_length: tokens a row at most.
+        configs: task name -> the settings it was trained with.
+        calibration: task name -> what was tuned after training.
     """
 
     def __init__(
@@ -42,13 +43,15 @@ class Run:
         tasks: Mapping[str, Task],
         tokenizer: BertTokenizer,
         model: TransferModel,
-        max_length: int,
+        configs: Mapping[str, TrainConfig],
+        calibration: Mapping[str, Calibration],
     ):
         self.folder = folder
         self.tasks = dict(tasks)
         self.tokenizer = tokenizer
         self.model = model
-        self.max_length = max_length
+        self.configs = dict(configs)
+        self.calibration = dict(calibration)
         self.weights_folder = folder.path
 
     @classmethod
@@ -89,7 +92,11 @@ class Run:
         model = build_model(tasks, encoder)
         weights = folder.weights(epoch)
         folder.load_weights(model, weights)
-        run = cls(folder, tasks, tokenizer, model, manifest["config"]["max_length"])
+        config = TrainConfig.from_stored(manifest["config"])
+        own = manifest.get("task_settings", {})
+        configs = {name: replace(config, **own.get(name, {})) for name in tasks}
+        calibration = manifest["result"].get("calibration", {})
+        run = cls(folder, tasks, tokenizer, model, configs, calibration)
         run.weights_folder = weights
         return run
 
@@ -106,7 +113,8 @@ class Run:
     @cached_property
     def predictor(self) -> Predictor:
         """Runs the model over whole splits."""
-        return Predictor(self.model)
+        kinds = {name: KINDS.get(task.kind) for name, task in self.tasks.items()}
+        return Predictor(self.model, kinds)
 
     def task(self, name: str | None = None) -> Task:
         """The named task, or the only one. Raises UserError if this run does not answer it."""
@@ -122,10 +130,12 @@ class Run:
 
     def answer(self, task: Task, examples: Examples) -> Predictions:
         """Predictions for rows of a split; `task` may be one that another task's head answers."""
-        head = task.name if task.name in self.tasks else task.predicted_by
-        features = encode(examples, self.tokenizer, self.max_length)
-        logits = self.predictor.logits(self.task(head).name, features)
-        return Predictions(task, examples.ids, logits)
+        head = self.task(task.name if task.name in self.tasks else task.predicted_by).name
+        kind = KINDS.get(task.kind)
+        features = kind.encode(task, examples, self.tokenizer, self.configs[head])
+        outputs = self.predictor.outputs(head, features)
+        calibration = self.calibration.get(head, {})
+        return kind.predictions(task, examples, features, outputs, self.configs[head], calibration)
 
     def evaluate(self, task: Task, examples: Examples) -> dict[str, float]:
         """Metrics and mean loss over labelled rows.
@@ -133,9 +143,7 @@ class Run:
         Raises:
             UserError: if the rows have no labels.
         """
-        if examples.labels is None:
-            raise UserError(f"{examples.origin}: no labels to evaluate against")
-        return self.answer(task, examples).score(examples.labels)
+        return self.answer(task, examples).score()
 
     def predict(self, texts: Sequence[Text], task: str | None = None) -> list[dict[str, Any]]:
         """Answers for texts or pairs of texts; see `Predictions.records`.
@@ -153,8 +161,7 @@ class Run:
                     f"text {number}: task {declared.name} reads {len(declared.text_fields)} "
                     f"texts ({', '.join(declared.text_fields)}), not {len(row)}"
                 )
-        columns = tuple([row[i] for row in rows] for i in range(len(declared.text_fields)))
-        examples = Examples([str(i) for i in range(len(rows))], columns, None, "texts")
+        examples = KINDS.get(declared.kind).typed(declared, rows, "texts")
         return self.answer(declared, examples).records()
 
 

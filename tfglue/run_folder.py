@@ -14,6 +14,8 @@ from safetensors.numpy import load_file
 
 from tfglue.errors import UserError
 from tfglue.files import read_json, read_yaml, write_json, write_tensors, write_text
+from tfglue.form import check_form
+from tfglue.manifest_check import checked_manifest
 
 if TYPE_CHECKING:
     import keras
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from tfglue.models.transfer_model import TransferModel
 
 FORMAT = "tfglue.run.v1"
+
+_METRICS = {str: {str: {str: float}}}  # Task -> split -> metric.
 
 BESIDE_RUNS = ("experiment.yaml", "restarts.json", "steps", "seeds")
 """What chains and restarts keep beside a run: see `tfglue.experiment`."""
@@ -92,7 +96,7 @@ class RunFolder:
         write_text(self.path / "run.yaml", text)
 
     def manifest(self) -> dict[str, Any]:
-        """Reads ``run.yaml``. Raises UserError if the folder is not a run."""
+        """Reads ``run.yaml``. Raises UserError if the folder is no run, or the file is damaged."""
         path = self.path / "run.yaml"
         if not path.is_file():
             raise UserError(
@@ -103,10 +107,7 @@ class RunFolder:
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
             found = manifest.get("format") if isinstance(manifest, dict) else manifest
             raise UserError(f"{path}: expected format {FORMAT}, found {found}")
-        for key in ("config", "tasks", "encoder", "tokenizer", "data"):
-            if not isinstance(manifest.get(key), dict):
-                raise UserError(f"{path}: '{key}' is missing or not a mapping; restore the file")
-        return manifest
+        return checked_manifest(manifest, path)
 
     def finished_manifest(self) -> dict[str, Any]:
         """Reads ``run.yaml`` of a finished run. Raises UserError if it is not finished."""
@@ -155,8 +156,8 @@ class RunFolder:
         return self.path / "epochs" / str(epoch)
 
     def predictions(self, task: str, split: str) -> Path:
-        """File of the predictions for a split."""
-        return self.path / "predictions" / task / f"{split}.tsv"
+        """Place of the predictions for a split: a folder, or a file's name without its suffix."""
+        return self.path / "predictions" / task / split
 
     def write_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Writes ``history.csv``: a row every so many updates, metrics where there were any."""
@@ -175,13 +176,26 @@ class RunFolder:
         """Reads ``metrics.json``. Raises UserError if it is not what `write_metrics` writes."""
         path = self.path / "metrics.json"
         content = read_json(path)
-        if not isinstance(content, dict) or not isinstance(content.get("main"), dict):
-            raise UserError(f"{path}: expected metrics by task, and 'main'; restore the file")
+        check_form(content, {"main": {str: str}}, str(path))
+        check_form({n: v for n, v in content.items() if n != "main"}, _METRICS, str(path))
+        if not content["main"]:
+            raise UserError(f"{path}: 'main' names no task; restore the file")
+        for task, metric in content["main"].items():
+            check_form(content, {task: {"dev?": {metric: float}}}, str(path))
         return content
 
     def write_timing(self, timing: Mapping[str, Any]) -> None:
         """Writes ``timing.json``: what differs between two runs of the same command."""
         write_json(self.path / "timing.json", timing)
+
+    def timing(self) -> dict[str, Any]:
+        """Reads ``timing.json``, empty where there is none. Raises UserError for a damaged one."""
+        path = self.path / "timing.json"
+        if not path.exists():
+            return {}
+        content = read_json(path)
+        check_form(content, {"seconds": float}, str(path))
+        return content
 
 
 def _weight_files(model: "TransferModel", folder: Path) -> dict[Path, Any]:

@@ -16,7 +16,7 @@ class ScoredExperiment:
         path: the folder of the run or of the restarts.
         task: the task's name.
         metric: its main metric, which `score` holds.
-        rows: one per run, as in ``restarts.json``, with the run's number of ``updates``.
+        rows: one per run, as `scored_row` makes them; all have a score.
         expected: how many runs the experiment is to have; more than `rows` if it is not finished.
         through: the intermediate tasks before this one, first to last.
         dev: number (``rows``) and ``digest`` of the dev examples; empty where no run tells.

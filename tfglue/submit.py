@@ -40,7 +40,7 @@ _DESCRIPTION = """Files for the GLUE leaderboard, and a flat zip of them.
       says what is wrong with any such folder, one line a problem
 
 An MNLI run answers MNLI-m, MNLI-mm and, where the diagnostic set is there, AX. Predictions are kept
-in the run (RUN/predictions/<task>/<split>.tsv), and used again where they fit the test rows."""
+in the run (RUN/predictions/<task>/<split>.tsv), and used again for the same texts and weights."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -83,8 +83,8 @@ def _submit(argv: Sequence[str] | None) -> None:
     gold = _gold(flags.ax_labels, folder, files)
     names = [item.file.name for item in files] + [file.name for file in stand_ins]
     _check_folder(folder, names, flags.overwrite)
-    for path in use_kept(files, flags.overwrite):
-        print(f"uses {path}")
+    for line in use_kept(files, flags.overwrite):
+        print(line)
     predict_rest(files)
     texts = {item.file.name: item.file.text(item.labels) for item in files}
     texts |= {file.name: file.majority_text() for file in stand_ins}

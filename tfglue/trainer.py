@@ -1,5 +1,6 @@
 """Training from settings to a finished run folder."""
 
+import math
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,30 +14,31 @@ import keras
 import tensorflow as tf
 
 from tfglue.budget import budget_lines, check_disk
-from tfglue.config import evaluation_interval, saved_epochs
+from tfglue.config import evaluation_interval, saved_epochs, task_list, task_numbers
 from tfglue.data.batches import BatchPlan
 from tfglue.errors import UserError
 from tfglue.evaluation import Evaluation
 from tfglue.files import atomic_folder, write_text
-from tfglue.kinds import KINDS
 from tfglue.manifest import build_manifest, find_equal_run
 from tfglue.model_card import model_card
 from tfglue.models.initialization import initialize_weights
 from tfglue.models.transfer_model import TransferModel
 from tfglue.output import check_same_inputs, claim_output, free_output, locked, resumed_settings
-from tfglue.preparation import Prepared, Say, prepare
-from tfglue.results import write_results
+from tfglue.preparation import Prepared, PreparedTask, prepare
+from tfglue.results import best_by_task, write_results
 from tfglue.run import Run, build_model
 from tfglue.run_folder import RunFolder
+from tfglue.task_choice import Say
 from tfglue.training.checkpoint import CheckpointFolder
 from tfglue.training.devices import describe, needs_fixed_shapes, open_strategy, worker_index
 from tfglue.training.loop import Interrupted, LoopSettings, TrainingLoop
 from tfglue.training.optimizer import build_optimizer
 from tfglue.training.prediction import Predictor
 from tfglue.training.replicas import padding_for
+from tfglue.training.samplers import TaskOrder, sampler
 from tfglue.training.schedule import build_schedule
 from tfglue.training.step import TrainStep
-from tfglue.training.task_batches import TaskBatches
+from tfglue.training.task_batches import MixedBatches, TaskBatches
 
 
 def train_run(
@@ -109,23 +111,21 @@ class Training:
     ):
         tf.config.experimental.enable_op_determinism()
         self.prepared, self.say, self.callbacks = prepared, say, callbacks
-        self.config, self.task = prepared.config, prepared.task
+        self.config = prepared.config
+        self.tasks = {name: one.task for name, one in prepared.tasks.items()}
+        self.kinds = {name: one.kind for name, one in prepared.tasks.items()}
         self.model = self._build_model()
-        self.plan = BatchPlan(
-            lengths=prepared.features["train"].lengths,
-            batch_size=self.config.batch_size,
-            accumulate=self.config.accumulate,
-            seed=self.config.seed,
-            task=self.task.name,
-            batching=self.config.batching,
-        )
+        self.plans = {name: self._plan(one) for name, one in prepared.tasks.items()}
+        self.order = self._order()
+        self.updates_per_epoch = self.order.updates_per_epoch
         self.total_updates = self._total_updates()
         self.saved_epochs = self._saved_epochs()
-        self.folder = self.output = folder or free_output(self.task.name)
+        self.folder = self.output = folder or free_output("-".join(self.tasks))
         self.first_worker = self.config.strategy != "multi_worker" or worker_index() == 0
         self.evaluation = Evaluation(
-            self.task, prepared.examples, prepared.features,
-            Predictor(self.model, self.config.eval_batch_size),
+            prepared.tasks,
+            Predictor(self.model, self.kinds, self.config.eval_batch_size),
+            task_list(self.config.best_on),
         )
         output = str(self.output.path)
         self.manifest = build_manifest(prepared, self.model, self.total_updates, output)
@@ -136,22 +136,47 @@ class Training:
 
     def _build_model(self) -> TransferModel:
         config, encoder = self.config, self.prepared.loaded.encoder
-        model = build_model({self.task.name: self.task}, encoder)
+        model = build_model(self.tasks, encoder)
         for name, head in model.heads.items():
             weights = {f"{name}.{key}": weight for key, weight in head.named_weights().items()}
             initialize_weights(weights, encoder.initializer_range, config.seed)
-        if self.prepared.initial and config.init_parts == "all":
-            self.prepared.initial.load_head(self.task, model.heads[self.task.name])
+            if self.prepared.initial and config.init_parts == "all":
+                self.prepared.initial.load_head(self.tasks[name], head)
         return model
+
+    def _plan(self, one: PreparedTask) -> BatchPlan:
+        train = one.features["train"]
+        classes = one.kind.classes(train) if self.config.balance else None
+        if self.config.balance and classes is None:
+            raise UserError(f"--balance: task {one.task.name} has no classes of rows")
+        return BatchPlan(
+            lengths=train.lengths,
+            batch_size=one.config.batch_size,
+            accumulate=self.config.accumulate,
+            seed=self.config.seed,
+            task=one.task.name,
+            batching=self.config.batching,
+            classes=classes,
+        )
+
+    def _order(self) -> TaskOrder:
+        config, sizes = self.config, {}
+        for name, plan in self.plans.items():
+            rows = min(len(plan.lengths), config.task_cap or len(plan.lengths))
+            sizes[name] = (rows, plan.updates_for(rows))
+        per_epoch = config.steps_per_epoch or sum(updates for _, updates in sizes.values())
+        return TaskOrder(
+            sizes, sampler(config.sampler), per_epoch, math.ceil(config.epochs), config.seed
+        )
 
     def _total_updates(self) -> int:
         config = self.config
-        total = max(1, round(config.epochs * self.plan.updates_per_epoch))
+        total = max(1, round(config.epochs * self.updates_per_epoch))
         return total if config.max_steps is None else min(total, config.max_steps)
 
     def _saved_epochs(self) -> frozenset[int] | None:
         epochs = saved_epochs(self.config.save)
-        last = -(-self.total_updates // self.plan.updates_per_epoch)
+        last = -(-self.total_updates // self.updates_per_epoch)
         if epochs and max(epochs) > last:
             raise UserError(f"--save: there is no epoch {max(epochs)}; this run ends with {last}")
         return epochs
@@ -159,7 +184,7 @@ class Training:
     def run(self) -> Run:
         """Trains from the latest checkpoint or the start, and finishes the folder."""
         counts = self.manifest["parameters"]
-        for line in budget_lines(counts, self.plan, self.total_updates, self.config):
+        for line in budget_lines(counts, self.updates_per_epoch, self.total_updates, self.config):
             self.say(line)
         self.say(check_disk(counts, self.output.path, self._kept_epochs()))
         with self._own_folder(), locked(self.folder), self._ways_to_go_on():
@@ -199,18 +224,20 @@ class Training:
             self.folder.clear()
         self.folder.write_manifest(self.manifest)
         self.folder.remove_leftovers()
-        if self.prepared.train_rows is not None:
-            rows = "".join(f"{row}\n" for row in self.prepared.train_rows)
-            write_text(self.folder.path / "train_rows.txt", rows)
+        for name, one in self.prepared.tasks.items():
+            if one.train_rows is not None:
+                rows = "".join(f"{row}\n" for row in one.train_rows)
+                file = "train_rows.txt" if len(self.tasks) == 1 else f"train_rows.{name}.txt"
+                write_text(self.folder.path / file, rows)
         self.prepared.tokenizer.save(self.folder.tokenizer)
 
     def _kept_epochs(self) -> int:
         if self.saved_epochs is None:
-            return 1 - (-self.total_updates // self.plan.updates_per_epoch)
+            return 1 - (-self.total_updates // self.updates_per_epoch)
         return len(self.saved_epochs)
 
     def build_loop(self) -> TrainingLoop:
-        config, per_epoch = self.config, self.plan.updates_per_epoch
+        config, per_epoch = self.config, self.updates_per_epoch
         schedule = build_schedule(
             config.schedule, config.learning_rate, config.warmup, self.total_updates, per_epoch
         )
@@ -224,19 +251,27 @@ class Training:
         step = TrainStep(
             self.model,
             optimizer,
-            {self.task.name: KINDS.get(self.task.kind)},
+            self.kinds,
             clip_norm=config.clip_norm,
             precision=config.precision,
+            loss_weights=task_numbers("task_weights", config.task_weights),
         )
         strategy = tf.distribute.get_strategy()
-        padding = padding_for(
-            strategy.num_replicas_in_sync, config.batch_size, config.max_length,
-            needs_fixed_shapes(strategy),
-        )
+        batches = {
+            name: TaskBatches(
+                one.features["train"],
+                self.plans[name],
+                padding_for(
+                    strategy.num_replicas_in_sync, one.config.batch_size, one.config.max_length,
+                    needs_fixed_shapes(strategy),
+                ),
+            )
+            for name, one in self.prepared.tasks.items()
+        }
         return TrainingLoop(
             self.model,
             step,
-            {self.task.name: TaskBatches(self.prepared.features["train"], self.plan, padding)},
+            MixedBatches(batches, self.order),
             schedule,
             LoopSettings(
                 seed=config.seed,
@@ -276,8 +311,9 @@ class Training:
             for name, weight in state.weights.items():
                 weight.assign(state.best_weights[name])
         self.folder.save_weights(self.model)
-        answers = self.evaluation.answers()
-        metrics = write_results(self.folder, self.task, answers, state.history, best)
+        calibration = self.evaluation.calibration()
+        answers = self.evaluation.answers(calibration)
+        metrics = write_results(self.folder, self.tasks, answers, state.history, best)
         self.folder.write_timing(
             {
                 "seconds": state.seconds,
@@ -292,16 +328,19 @@ class Training:
                 "best_update": best,
                 "kept": kept,
                 "floor": self.evaluation.floor(),
+                "best_by_task": best_by_task(state.history, self.tasks),
+                "calibration": {name: dict(found) for name, found in calibration.items()},
             },
         }
         write_text(self.folder.card, model_card(self.manifest, metrics, str(self.output.path)))
         self.folder.write_manifest(self.manifest)
         self.checkpoints.remove()
-        for split, values in metrics[self.task.name].items():
-            shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
-            self.say(f"{self.task.name} {split}: {shown}")
+        for task in self.tasks:
+            for split, values in metrics[task].items():
+                shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+                self.say(f"{task} {split}: {shown}")
         self.say(f"kept: {kept}; run folder: {self.output.path}")
+        configs = {name: one.config for name, one in self.prepared.tasks.items()}
         return Run(
-            self.output, {self.task.name: self.task}, self.prepared.tokenizer, self.model,
-            self.config.max_length,
+            self.output, self.tasks, self.prepared.tokenizer, self.model, configs, calibration
         )

@@ -287,7 +287,7 @@ def test_a_folder_that_another_process_trains_into(capsys, tmp_path):
 
 def test_an_incomplete_run_yaml(capsys, copied_run):
     (copied_run / "run.yaml").write_text("format: tfglue.run.v1\n")
-    assert "'config' is missing" in fails(capsys, evaluate, "--run", copied_run)
+    assert "run.yaml: 'status' is missing" in fails(capsys, evaluate, "--run", copied_run)
 
 
 @pytest.mark.slow

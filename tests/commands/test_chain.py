@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 
 from tfglue import Run, train
 from tfglue.errors import UserError
+from tfglue.experiment_reading import read_experiments
 
 QUICK = ["--epochs", "1", "--train_examples", "64", "--batch_size", "16"]
 
@@ -139,6 +140,16 @@ def test_restarts_are_summed_up(series):
     floor = report["seeds"][0]["floor"]
     assert floor == manifest(series / "seeds" / "5")["result"]["floor"]["sst"]
     assert found["degenerate_share"] == pytest.approx(np.mean([s <= floor for s in scores]))
+
+
+def test_the_rows_of_restarts_are_those_that_their_runs_tell(series, tmp_path):
+    bare = shutil.copytree(series, tmp_path / "bare")
+    (bare / "restarts.json").unlink()
+    (read_run_by_run,) = read_experiments([str(bare)])
+    report = json.loads((series / "restarts.json").read_text())
+    assert list(read_run_by_run.rows) == report["seeds"]
+    assert [row["run"] for row in report["seeds"]] == ["seeds/5", "seeds/6", "seeds/7"]
+    assert [row["updates"] for row in report["seeds"]] == [4, 4, 4]
 
 
 def test_a_series_is_not_a_run_and_says_which_are(series):

@@ -85,17 +85,17 @@ def mistakes(tmp_path):
     yield [str(run("half", status="training"))], "half: this run is not finished"
     yield [str(tmp_path / "mixed")], "mixed: its runs are not of one task"
     yield [damaged(run("cut"), "metrics.json", '{\n "rte": {')], "metrics.json:2: not valid JSON"
-    yield [damaged(run("list"), "metrics.json", "[1]")], "metrics.json: expected metrics by task"
+    yield [damaged(run("list"), "metrics.json", "[1]")], "metrics.json: expected a mapping, not"
     yield ([damaged(run("nodev"), "metrics.json", '{"rte": {}, "main": {"rte": "accuracy"}}')],
            "metrics.json: no dev scores")
     yield ([damaged(run("nan"), "metrics.json",
                     '{"rte": {"dev": {"accuracy": NaN}}, "main": {"rte": "accuracy"}}')],
-           "accuracy on dev is nan, expected a finite number")
+           "metrics.json: rte: dev: accuracy: expected a finite number, not 'nan'")
     yield ([damaged(run("dev"), "metrics.json", '{"rte": {"dev": [1]}, "main": {"rte": "f1"}}')],
-           "dev: not what training wrote")
+           "metrics.json: rte: dev: expected a mapping, not '[1]'")
     yield [damaged(series, "restarts.json", '{"format": "x"}')], "expected format tfglue.restarts"
     yield ([damaged(series, "restarts.json", '{"format": "tfglue.restarts.v1", "task": "rte"}')],
-           "restarts.json: not what training wrote ('metric')")
+           "restarts.json: 'metric' is missing; restore the file")
     yield [whole, whole], "whole: given twice"
     yield [f"a={whole}", f"a={run('other')}"], "two experiments are called 'a'"
     yield [f"={whole}"], "expected PATH or NAME=PATH"

@@ -30,7 +30,7 @@ KILLS = {
     "mixed_bfloat16": {"starting": 1, "training": 2, "evaluating": 1, "saving": 1, "finishing": 1},
 }
 FINISHED = ("encoder.safetensors", "heads/sst.safetensors", "history.csv",
-            "predictions/sst/dev.tsv", "metrics.json", "curves.png")
+            "predictions/sst/dev.tsv", "predictions/sst/dev.json", "metrics.json", "curves.png")
 # Early stopping comes 30 evaluations after the best one, so there is much to be killed in.
 SETTINGS = ["--task", "sst", "--data", "sample", "--train_examples", "96", "--max_length", "32",
             "--batch_size", "8", "--accumulate", "2", "--learning_rate", "0.003", "--epochs", "100",

@@ -3,95 +3,15 @@
 import json
 import shutil
 import zipfile
-from pathlib import Path
 
-import numpy as np
 import pytest
 
+from tests.leaderboard_runs import answers, content, fails, predicted, submitted, write_rows
 from tfglue import submit, tasks, train
 from tfglue.diagnostic import CATEGORIES
 from tfglue.run import Run
 from tfglue.submission import HEADER, ZIP, leaderboard, write_submission
 from tfglue.submission_check import problems
-
-WORDS = ("the", "a", "cat", "dog", "film", "house", "reads", "likes", "warm", "old", "not")
-
-
-def write_rows(path: Path, columns: tuple[str, ...], rows: int, seed: int = 0) -> None:
-    """A test file of short drawn sentences, numbered as GLUE's are."""
-    rng = np.random.default_rng(seed)
-    words = np.array(WORDS)[rng.integers(len(WORDS), size=(rows, len(columns), 4))]
-    lines = ["\t".join(["index", *columns])]
-    lines += [
-        "\t".join([str(index), *(" ".join(field) for field in row)])
-        for index, row in enumerate(words)
-    ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines) + "\n")
-
-
-@pytest.fixture(scope="session")
-def glue(tmp_path_factory) -> Path:
-    """Test files with GLUE's numbers of rows for the tasks that tests here answer."""
-    root = tmp_path_factory.mktemp("glue")
-    for name in ("mnli", "ax", "stsb", "wnli"):
-        task = tasks.get(name)
-        for item in task.submissions:
-            file = task.files[item.split]
-            write_rows(root / task.folders[0] / file.name, file.text, file.rows)
-    return root
-
-
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory):
-    """Makes untrained runs of tasks: their answers are as good as any here."""
-    root = tmp_path_factory.mktemp("runs")
-
-    def make(task: str) -> Path:
-        if not (root / task).exists():
-            Run.train(task=task, data="sample", max_steps=0, save="all", output=str(root / task))
-        return root / task
-
-    return make
-
-
-@pytest.fixture
-def copied(trained, tmp_path):
-    """A run of its own for a test that changes it."""
-
-    def copy(task: str) -> Path:
-        path = tmp_path / "runs" / task
-        shutil.copytree(trained(task), path)
-        shutil.rmtree(path / "predictions" / task, ignore_errors=True)
-        return path
-
-    return copy
-
-
-def submitted(capsys, *argv) -> str:
-    """Runs the command, which must succeed, and returns what it prints."""
-    capsys.readouterr()
-    status = submit.main([str(word) for word in argv])
-    out, error = capsys.readouterr()
-    assert (status, error) == (0, "")
-    return out
-
-
-def fails(capsys, *argv) -> str:
-    """Runs the command, which must fail, and returns its one line."""
-    capsys.readouterr()
-    assert submit.main([str(word) for word in argv]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("error: ") and error.count("\n") == 1, error
-    return error
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def answers(folder: Path, name: str) -> list[str]:
-    return [line.split("\t")[1] for line in (folder / name).read_text().splitlines()[1:]]
 
 
 def test_runs_become_a_submission_that_is_completed_later(capsys, glue, copied, tmp_path):
@@ -158,57 +78,15 @@ def test_a_zip_of_other_files_is_made_anew_only_when_asked(capsys, tmp_path):
     assert problems(tmp_path, whole=False) == []
 
 
-def test_corrupted_predictions_name_the_line_and_the_mend(capsys, glue, copied, tmp_path):
-    wnli, out = copied("wnli"), tmp_path / "out"
-    words = ("--runs", wnli, "--data", glue, "--output", out)
-    submitted(capsys, *words)
-    whole = content(out)
-    path = wnli / "predictions" / "wnli" / "test.tsv"
-    path.write_text(path.read_text()[:-30])
-    error = fails(capsys, *words)
-    assert f"{path}:147: " in error and "delete the file, or add --overwrite" in error
-    assert content(out) == whole
-    submitted(capsys, *words, "--overwrite")
-    assert content(out) == whole
-    assert path.read_text().count("\n") == 147
-
-
-def test_a_kept_epoch_is_submitted_from_its_own_folder(capsys, glue, copied, tmp_path):
-    wnli = copied("wnli")
-    submitted(capsys, "--runs", f"{wnli}@0", "--data", glue, "--output", tmp_path / "out")
-    assert (wnli / "epochs" / "0" / "predictions" / "wnli" / "test.tsv").is_file()
-    assert not (wnli / "predictions" / "wnli" / "test.tsv").exists()
-
-
 def test_the_diagnostic_set_is_optional_and_its_absence_is_said(capsys, glue, copied, tmp_path):
     mnli = copied("mnli")
     data = tmp_path / "MNLI"
     shutil.copytree(glue / "MNLI", data)
     for split in ("test", "test_mismatched"):
-        file = tasks.get("mnli").files[split]
-        path = mnli / "predictions" / "mnli" / f"{split}.tsv"
-        predicted(path, tasks.get("mnli").labels, file.rows)
+        predicted(mnli, "mnli", split, data)
     shown = submitted(capsys, "--runs", mnli, "--data", data, "--output", tmp_path / "out")
     assert "AX.tsv: not answered: --data" in shown and "no folder of task 'ax'" in shown
     assert not (tmp_path / "out" / "AX.tsv").exists()
-
-
-def predicted(path: Path, labels: tuple[str, ...], rows: int) -> list[str]:
-    """Writes predictions as a run keeps them, drawn at random; returns the labels."""
-    rng = np.random.default_rng(3)
-    drawn = rng.integers(len(labels), size=rows)
-    columns = [
-        [("0.75" if i == j else str(0.25 / (len(labels) - 1))) for j in range(len(labels))]
-        for i in drawn
-    ]
-    lines = ["\t".join(["id", "label", *(f"probability_{label}" for label in labels)])]
-    lines += [
-        "\t".join([str(n), labels[i], *row])
-        for n, (i, row) in enumerate(zip(drawn, columns, strict=True))
-    ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines) + "\n")
-    return [labels[i] for i in drawn]
 
 
 def test_labelled_diagnostics_give_scores_by_category(capsys, copied, glue, tmp_path):
@@ -320,7 +198,7 @@ def test_quora_at_its_full_size_completes_a_whole_submission(capsys, trained, tm
     run, out = trained("qqp"), tmp_path / "out"
     rows = leaderboard()["QQP.tsv"].rows
     write_rows(tmp_path / "QQP" / "test.tsv", ("question1", "question2"), rows)
-    labels = predicted(run / "predictions" / "qqp" / "test.tsv", tasks.get("qqp").labels, rows)
+    labels = predicted(run, "qqp", "test", tmp_path)
     others = [file for name, file in leaderboard().items() if name != "QQP.tsv"]
     texts = {file.name: file.text([(*file.labels, "2.5")[0]] * file.rows) for file in others}
     write_submission(out, texts, False)

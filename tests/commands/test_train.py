@@ -20,7 +20,7 @@ TINY = ["--epochs", "1", "--train_examples", "96", "--batch_size", "16"]
 
 def run_folder_bytes(folder):
     names = ("encoder.safetensors", "heads/sst.safetensors", "history.csv",
-             "predictions/sst/dev.tsv", "metrics.json", "curves.png")
+             "predictions/sst/dev.tsv", "predictions/sst/dev.json", "metrics.json", "curves.png")
     return {name: (folder / name).read_bytes() for name in names}
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tfglue.data.examples import Examples
+from tfglue.data.examples import TextExamples
 
-ROWS = Examples(
+ROWS = TextExamples(
     ids=["0", "1", "2"],
     texts=(["red", "blue sky", ""], ["a", "b", "c\ud800"]),
     labels=np.array([1, 0, 1], np.int32),

@@ -1,5 +1,6 @@
 import numpy as np
 
+from tfglue.data.examples import TextExamples
 from tfglue.data.subset import nested_order, subset_size
 
 CLASSES = np.random.default_rng(0).choice(3, 2000, p=[0.6, 0.3, 0.1])
@@ -19,7 +20,9 @@ def test_every_prefix_has_the_shares_of_the_whole():
 
 
 def test_scores_are_stratified_by_quintile():
-    order = nested_order(SCORES)
+    ids = [str(number) for number in range(2000)]
+    examples = TextExamples(ids=ids, origin="here", texts=(ids,), labels=SCORES)
+    order = nested_order(examples.strata)
     edges = np.quantile(SCORES, [0.2, 0.4, 0.6, 0.8])
     counts = np.bincount(np.searchsorted(edges, SCORES[order[:100]]), minlength=5)
     assert np.all(np.abs(counts - 20) <= 1)

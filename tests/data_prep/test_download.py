@@ -7,7 +7,7 @@ import pytest
 
 from data_prep.download import main, write_split
 from tfglue import tasks
-from tfglue.data.examples import Examples
+from tfglue.data.examples import TextExamples
 from tfglue.data.sources import open_source
 from tfglue.data.tfds_source import TfdsSource
 
@@ -72,7 +72,10 @@ def test_headers_are_the_declared_columns(tmp_path, shuffled_rows):
 
 def test_tabs_and_line_breaks_become_spaces_and_are_counted(tmp_path):
     sst = tasks.get("sst")
-    examples = Examples(["0", "1"], (["a\tb\nc\rd", "plain"],), np.array([1, 0], np.int32), "here")
+    examples = TextExamples(
+        ids=["0", "1"], origin="here", texts=(["a\tb\nc\rd", "plain"],),
+        labels=np.array([1, 0], np.int32),
+    )
     path = tmp_path / "SST-2" / "train.tsv"
     assert write_split(examples, sst, sst.files["train"], path) == 1
     assert path.read_bytes() == b"index\tsentence\tlabel\n0\ta b c d\t1\n1\tplain\t0\n"

@@ -14,7 +14,7 @@ from tfglue.models import hugging_face_export
 from tfglue.models.checkpoints import load_encoder
 from tfglue.models.encoder import BertEncoder
 from tfglue.models.heads import PooledHead
-from tfglue.models.hugging_face_export import FILES, export_classifier, export_encoder
+from tfglue.models.hugging_face_export import FILES, export_encoder, export_with_head
 
 SMALL_BERT = Path(__file__).resolve().parents[1] / "reference" / "small_bert"
 INPUTS = {
@@ -132,7 +132,7 @@ def test_logits_of_a_classifier_equal_those_of_transformers(loaded, tmp_path, na
     for variable in head.named_weights().values():
         variable.assign(generator.normal(size=variable.shape))
     folder = tmp_path / name
-    export_classifier(folder, loaded.encoder, loaded.tokenizer(), head, task)
+    export_with_head(folder, loaded.encoder, loaded.tokenizer(), head, task)
 
     model = transformers.AutoModelForSequenceClassification.from_pretrained(folder)
     assert type(model).__name__ == "BertForSequenceClassification"

@@ -3,6 +3,7 @@ import numpy as np
 
 from tests.training.small_model import small_model
 from tfglue.models.heads import PooledHead
+from tfglue.models.token_head import TokenHead
 
 NAMES = ("token_ids", "segment_ids", "padding_mask")
 INPUTS = {name: np.ones((2, 5), np.int32) for name in NAMES}
@@ -11,9 +12,9 @@ INPUTS = {name: np.ones((2, 5), np.int32) for name in NAMES}
 def test_weights_have_stable_names():
     names = list(small_model(num_layers=1).named_weights())
     assert names[0] == "encoder.embeddings.word"
-    assert names[-4:] == [
-        "heads.nli.dense.kernel", "heads.nli.dense.bias", "heads.sim.dense.kernel",
-        "heads.sim.dense.bias",
+    assert names[-8:] == [
+        f"heads.{task}.dense.{part}"
+        for task in ("nli", "sim", "ner", "qa") for part in ("kernel", "bias")
     ]
 
 
@@ -24,6 +25,23 @@ def test_a_task_trains_the_encoder_and_its_own_head():
     assert any(name.startswith("encoder.layers.0") for name in trained)
     assert not any(name.startswith(("encoder.embeddings", "heads.nli")) for name in trained)
     assert set(trained) < set(model.trained_weights())
+
+
+def test_tasks_that_answer_every_token_do_not_train_the_pooler():
+    model = small_model(num_layers=1)
+    poolers = {"encoder.pooler.kernel", "encoder.pooler.bias"}
+    assert poolers.isdisjoint(model.trained_weights("ner"))
+    assert poolers < set(model.trained_weights("nli"))
+    assert set(model.trained_weights("ner")) - set(model.trained_weights("nli")) == {
+        "heads.ner.dense.kernel", "heads.ner.dense.bias",
+    }
+
+
+def test_a_head_for_tokens_equals_numpy_at_every_token():
+    head = TokenHead(3, 4)
+    hidden = np.random.default_rng(0).normal(size=(2, 5, 4)).astype(np.float32)
+    expected = hidden @ head.dense.kernel.numpy() + head.dense.bias.numpy()
+    assert np.allclose(head({"hidden_states": (hidden * 2, hidden)}), expected, atol=1e-6)
 
 
 def test_head_equals_numpy_and_keeps_float32_for_half_precision_input():

@@ -7,40 +7,49 @@ from tfglue.kinds import KINDS
 from tfglue.models.encoder import BertEncoder
 from tfglue.models.heads import PooledHead
 from tfglue.models.initialization import initialize_weights
+from tfglue.models.token_head import TokenHead
 from tfglue.models.transfer_model import TransferModel
 from tfglue.training.optimizer import build_optimizer
 from tfglue.training.schedule import WarmupSchedule
 from tfglue.training.step import TrainStep
 
-TASK_KINDS = {"nli": KINDS.get("classify"), "sim": KINDS.get("regress")}
+TASK_KINDS = {
+    "nli": KINDS.get("classify"), "sim": KINDS.get("regress"), "ner": KINDS.get("tag"),
+    "qa": KINDS.get("span"),
+}
 
 
 def small_model(dropout: float = 0.0, seed: int = 0, num_layers: int = 2) -> TransferModel:
-    """Layers of width 16 with a head of three classes and one of a score."""
+    """Layers of width 16 with heads of three classes, a score, four tags, and spans."""
     encoder = BertEncoder(
         vocabulary_size=50, num_layers=num_layers, num_heads=2, hidden_dim=16, intermediate_dim=32,
         dropout=dropout, attention_dropout=dropout, max_sequence_length=24, initializer_range=0.2,
     )
-    heads = {"nli": PooledHead(3, 16, dropout), "sim": PooledHead(1, 16, dropout)}
+    heads = {
+        "nli": PooledHead(3, 16, dropout), "sim": PooledHead(1, 16, dropout),
+        "ner": TokenHead(4, 16, dropout), "qa": TokenHead(2, 16, 0.0),
+    }
     model = TransferModel(encoder, heads)
     initialize_weights(model.named_weights(), 0.2, seed)
     return model
 
 
-def small_features(kind: str = "classify", rows: int = 37, seed: int = 0) -> Features:
-    """Rows of 4 to 20 tokens with labels."""
+def small_features(task: str = "nli", rows: int = 37, seed: int = 0) -> Features:
+    """Rows of 4 to 20 tokens with labels; a third of the tokens has no tag."""
     random = np.random.default_rng(seed)
     lengths = random.integers(4, 21, rows)
-    labels = (
-        random.integers(0, 3, rows).astype(np.int32)
-        if kind == "classify"
-        else random.uniform(0, 5, rows).astype(np.float32)
-    )
+    labels = {
+        "nli": lambda: random.integers(0, 3, rows).astype(np.int32),
+        "sim": lambda: random.uniform(0, 5, rows).astype(np.float32),
+        "ner": lambda: np.maximum(random.integers(-2, 4, lengths.sum()), -1).astype(np.int32),
+        "qa": lambda: np.sort(random.integers(0, lengths, (2, rows)), axis=0).T.astype(np.int32),
+    }[task]()
     return Features(
         token_ids=random.integers(1, 50, lengths.sum()).astype(np.int32),
         row_splits=np.concatenate([[0], np.cumsum(lengths)]),
         first_lengths=(lengths // 2).astype(np.int32),
         labels=labels,
+        label_per_token=task == "ner",
     )
 
 

@@ -24,11 +24,16 @@ def on_two_devices(settings: str):
 @pytest.mark.parametrize(
     "settings",
     [
-        "adamw 5 3 0.3",  # odd batches, accumulated and clipped
-        pytest.param("sgd 7 1 1.0", marks=pytest.mark.slow),
-        pytest.param("sgd 5 3 0", marks=pytest.mark.slow),
-        pytest.param("adamw 1 1 1.0", marks=pytest.mark.slow),  # the second replica gets nothing
-        pytest.param("sgd 7 1 1.0 fixed", marks=pytest.mark.slow),
+        "nli adamw 5 3 0.3",  # odd batches, accumulated and clipped
+        pytest.param("nli sgd 7 1 1.0", marks=pytest.mark.slow),
+        pytest.param("nli sgd 5 3 0", marks=pytest.mark.slow),
+        # The second replica gets nothing.
+        pytest.param("nli adamw 1 1 1.0", marks=pytest.mark.slow),
+        pytest.param("nli sgd 7 1 1.0 fixed", marks=pytest.mark.slow),
+        pytest.param("ner adamw 5 3 0.3", marks=pytest.mark.slow),
+        pytest.param("ner sgd 7 1 1.0 fixed", marks=pytest.mark.slow),
+        pytest.param("qa adamw 5 3 0.3", marks=pytest.mark.slow),
+        pytest.param("qa adamw 1 1 1.0", marks=pytest.mark.slow),
     ],
 )
 def test_two_devices_train_and_answer_as_one_does(settings):
@@ -39,6 +44,7 @@ def test_two_devices_train_and_answer_as_one_does(settings):
     assert found["state"] < 1e-5
     assert found["losses"] < 1e-5
     assert found["logits"] < 1e-5
+    assert found["answer losses"] < 1e-5
     assert found["masks differ"]
     if settings.endswith("fixed"):
         assert found["shapes"] == [[8, 16], [8, 24]]

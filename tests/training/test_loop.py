@@ -13,7 +13,8 @@ from tfglue.errors import UserError
 from tfglue.training.checkpoint import CheckpointFolder
 from tfglue.training.loop import Interrupted, LoopSettings, TrainingLoop
 from tfglue.training.schedule import WarmupSchedule
-from tfglue.training.task_batches import TaskBatches
+from tfglue.training.samplers import TaskOrder, sampler
+from tfglue.training.task_batches import MixedBatches, TaskBatches
 
 SCORES = [0.1, 0.5, 0.4, 0.3, 0.2, 0.1]
 
@@ -35,6 +36,8 @@ def make_loop(folder, *, patience=None, precision="float32", accumulate=1, callb
               learning_rate=0.05, **settings):
     model, features = small_model(dropout=0.1, num_layers=1), small_features()
     plan = BatchPlan(features.lengths, 4, accumulate, 3, "nli", "grouped")
+    sizes = {"nli": (len(features), plan.updates_per_epoch)}
+    order = TaskOrder(sizes, sampler("shuffle"), plan.updates_per_epoch, epochs=3, seed=3)
     evaluations = []
 
     def evaluate():
@@ -48,7 +51,7 @@ def make_loop(folder, *, patience=None, precision="float32", accumulate=1, callb
     loop = Loop(
         model,
         small_step(model, "adamw", precision=precision),
-        {"nli": TaskBatches(features, plan)},
+        MixedBatches({"nli": TaskBatches(features, plan)}, order),
         WarmupSchedule(learning_rate, 0, 100, decay=False),
         LoopSettings(**(options | settings)),
         evaluate=evaluate,

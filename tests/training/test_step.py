@@ -65,7 +65,7 @@ def test_the_update_is_the_gradient_of_the_mean_loss():
 def test_weights_of_other_tasks_do_not_move_even_with_momentum_and_decay():
     model = small_model()
     step = small_step(model, "adamw", weight_decay=0.1)
-    nli, sim = small_features(), small_features("regress")
+    nli, sim = small_features(), small_features("sim")
     update(step, "sim", batches_of(sim, range(8)))
     before = values(model)
     for _ in range(3):

@@ -12,11 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from tfglue.data.features import Features
+from tfglue.data.features import NO_LABEL, Features
 
 # Rows are sorted by length inside windows of this many batches: short and long rows still mix over
 # an epoch, and padding nearly vanishes.
 _WINDOW_BATCHES = 50
+
+MODEL_INPUTS = ("token_ids", "segment_ids", "padding_mask")
+"""What of a batch the encoder reads."""
 
 PLAN_VERSIONS = {"grouped": "grouped.v1", "plain": "plain.v1"}
 
@@ -32,6 +35,8 @@ class BatchPlan:
         seed: seed of the run.
         task: name of the task, so that tasks of one run are ordered independently.
         batching: ``grouped`` (by length) or ``plain`` (random, for replication of papers).
+        classes: if given, one number a row: an epoch draws as many rows as there are, of each class
+            equally many, and goes round the rows of a class again where they do not suffice.
     """
 
     lengths: np.ndarray
@@ -40,16 +45,21 @@ class BatchPlan:
     seed: int
     task: str
     batching: str
+    classes: np.ndarray | None = None
 
     @property
     def updates_per_epoch(self) -> int:
         """Optimizer updates of one pass over all rows; the last one may hold fewer rows."""
-        return -(-len(self.lengths) // (self.batch_size * self.accumulate))
+        return self.updates_for(len(self.lengths))
+
+    def updates_for(self, rows: int) -> int:
+        """Optimizer updates that so many rows take."""
+        return -(-rows // (self.batch_size * self.accumulate))
 
     def epoch(self, epoch: int) -> list[list[np.ndarray]]:
         """Updates of an epoch in order, each a list of row arrays, one per forward pass."""
         random = np.random.default_rng([self.seed, epoch, zlib.crc32(self.task.encode())])
-        order = random.permutation(len(self.lengths))
+        order = self._order(random)
         size = self.batch_size * self.accumulate
         if self.batching == "plain":
             updates = _cut(order, size)
@@ -60,6 +70,18 @@ class BatchPlan:
                 updates.extend(_cut(by_length, size))
             updates = [updates[index] for index in random.permutation(len(updates))]
         return [_cut(rows, self.batch_size) for rows in updates]
+
+    def _order(self, random: np.random.Generator) -> np.ndarray:
+        if self.classes is None:
+            return random.permutation(len(self.lengths))
+        drawn = []
+        names = np.unique(self.classes)
+        for place, name in enumerate(names):
+            rows = np.flatnonzero(self.classes == name)
+            count = len(self.lengths) // len(names) + (place < len(self.lengths) % len(names))
+            rounds = [random.permutation(rows) for _ in range(-(-count // len(rows)))]
+            drawn.append(np.concatenate(rounds)[:count])
+        return random.permutation(np.concatenate(drawn))
 
 
 def batches_by_length(features: Features, batch_size: int) -> list[np.ndarray]:
@@ -92,8 +114,9 @@ def padded_batch(
 
     Returns:
         ``token_ids``, ``segment_ids``, ``padding_mask`` (int32, (batch, time), time being the
-        longest row's) and, for labelled features, ``labels`` (batch,) and ``row_mask`` (float32,
-        (batch,)), which is 0 for rows that are padding.
+        longest row's) and, for labelled features, ``labels`` ((batch,), (batch, labels) or, one a
+        token, (batch, time)) and ``row_mask`` (float32, (batch,)), which is 0 for rows that are
+        padding.
     """
     count = len(rows)
     rows = np.concatenate([rows, np.repeat(rows[:1], -count % padding.row_multiple)])
@@ -110,7 +133,10 @@ def padded_batch(
         "padding_mask": mask.astype(np.int32),
     }
     if features.labels is not None:
-        batch["labels"] = features.labels[rows]
+        if features.label_per_token:
+            batch["labels"] = np.where(mask, features.labels[places], NO_LABEL)
+        else:
+            batch["labels"] = features.labels[rows]
         batch["row_mask"] = (np.arange(len(rows)) < count).astype(np.float32)
     return {name: tf.constant(array) for name, array in batch.items()}
 

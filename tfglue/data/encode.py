@@ -1,12 +1,12 @@
 """From rows of text to packed token ids."""
 
-from tfglue.data.cache import tokenize_column
-from tfglue.data.examples import Examples
+from tfglue.data.examples import TextExamples
 from tfglue.data.features import Features, pack
+from tfglue.data.token_cache import tokenize_column
 from tfglue.data.tokenizer import BertTokenizer
 
 
-def encode(examples: Examples, tokenizer: BertTokenizer, max_length: int) -> Features:
+def encode(examples: TextExamples, tokenizer: BertTokenizer, max_length: int) -> Features:
     """Tokenizes every text field and packs rows of at most `max_length` tokens."""
     return pack(
         [tokenize_column(tokenizer, column) for column in examples.texts],

@@ -1,6 +1,7 @@
 """Token ids of text fields packed into BERT's input: [CLS] a [SEP] b [SEP]."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,7 +10,11 @@ TokenColumn = tuple[np.ndarray, np.ndarray]
 """Token ids of one text field: flat values int32 (total,) and row splits int64 (rows + 1,)."""
 
 
-@dataclass(frozen=True)
+NO_LABEL = -1
+"""Stands for the label of what has none: it is no part of the loss."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Features:
     """Packed rows of one split, held once as one ragged array and never padded.
 
@@ -17,7 +22,9 @@ class Features:
         token_ids: flat int32 ids of all rows, special tokens included.
         row_splits: int64 (rows + 1,); row i is ``token_ids[row_splits[i]:row_splits[i + 1]]``.
         first_lengths: int32 (rows,): how many tokens belong to segment 0, so [CLS] a [SEP].
-        labels: int32 class ids or float32 scores (rows,); None if unlabelled.
+        labels: int32 class ids or float32 scores (rows,), several of them (rows, labels), or one
+            for every token (tokens,); `NO_LABEL` where there is none. None if unlabelled.
+        label_per_token: whether labels are those of tokens.
         truncated: how many rows lost tokens to the maximum length.
     """
 
@@ -25,10 +32,21 @@ class Features:
     row_splits: np.ndarray
     first_lengths: np.ndarray
     labels: np.ndarray | None = None
+    label_per_token: bool = False
     truncated: int = 0
 
     def __len__(self) -> int:
         return len(self.first_lengths)
+
+    @cached_property
+    def loss_terms(self) -> np.ndarray:
+        """int64 (rows,): how many losses a row has, which the loss of an update is the mean of."""
+        if self.label_per_token:
+            seen = np.concatenate([[0], np.cumsum(self.labels != NO_LABEL)])
+            return np.diff(seen[self.row_splits])
+        if self.labels.ndim == 2:
+            return np.all(self.labels != NO_LABEL, axis=1).astype(np.int64)
+        return np.ones(len(self), np.int64)
 
     @property
     def lengths(self) -> np.ndarray:

@@ -1,23 +1,21 @@
 """From the rows of a table to examples, by a task's declaration."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 
-from tfglue.data.examples import Examples
+from tfglue.data.examples import TextExamples
 from tfglue.errors import UserError, suggestion
-from tfglue.tasks.tables import Table, parse_number
+from tfglue.tasks.tables import Table, holds_tab_or_break, parse_number
 from tfglue.tasks.task import Column, Task
 
 ID_COLUMNS = ("index", "id", "idx")
 _LABELS_SHOWN = 10
-_TAB_OR_BREAK = re.compile(r"[\t\r\n]")
 
 
 def read_examples(
     table: Table, task: Task, text: Sequence[Column], label: Column | None
-) -> Examples:
+) -> TextExamples:
     """Reads a table's rows as examples of a task.
 
     Args:
@@ -46,8 +44,7 @@ def read_examples(
             table.problem(line, "the text is blank")
             continue
         row_id = values[-1] if named else str(number)
-        if named and _TAB_OR_BREAK.search(row_id):
-            # Ids end up in tab-separated prediction files.
+        if named and holds_tab_or_break(row_id):
             table.problem(line, f"id {row_id!r} holds a tab or line break")
             continue
         if label is not None:
@@ -65,7 +62,7 @@ def read_examples(
             column.append(part)
     if not ids:
         raise UserError(f"{table.path}: no row is left to use")
-    return Examples(
+    return TextExamples(
         ids=ids,
         texts=tuple(texts),
         labels=None if label is None else np.asarray(labels, task.label_dtype),

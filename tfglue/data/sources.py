@@ -7,13 +7,16 @@ from typing import Protocol
 
 from tfglue import tasks
 from tfglue.data.examples import Examples
+from tfglue.data.reading import read_file
 from tfglue.data.rows import read_examples
 from tfglue.data.tfds_source import TfdsSource
 from tfglue.errors import UserError, suggestion
 from tfglue.tasks import glue
 from tfglue.tasks.files import find_label_column, find_text_columns
+from tfglue.tasks.squad import QUESTION_METRICS
+from tfglue.tasks.squad_document import SquadDocument
 from tfglue.tasks.tables import Table
-from tfglue.tasks.task import Task
+from tfglue.tasks.task import SquadFile, Task
 
 SAMPLE_FOLDER = Path(tasks.__file__).parent / "sample"
 
@@ -63,28 +66,18 @@ class FolderSource:
             split for split, file in self.task.files.items() if (self.folder / file.name).is_file()
         )
 
-    def table(self, split: str, on_problem: Callable[[str], None] | None = None) -> Table:
-        """Opens the file of a split. Raises UserError if the task has no such split or file."""
+    def read(
+        self, split: str, labelled: bool = True, on_problem: Callable[[str], None] | None = None
+    ) -> Examples:
+        """Reads one split as `read_file` does. Raises UserError if the task has no such split."""
         if split not in self.task.files:
             raise _unknown_split(self.task, split, self.task.files)
         file = self.task.files[split]
-        return Table(
-            self.folder / file.name,
-            header=file.header,
-            width=file.columns,
-            skip_broken_rows=file.skip_broken_rows,
-            on_problem=on_problem,
-        )
-
-    def read(self, split: str, labelled: bool = True) -> Examples:
-        """Reads one split. Raises UserError with file and line for what is not as declared."""
-        table = self.table(split)
-        file = self.task.files[split]
-        return read_examples(table, self.task, file.text, file.label if labelled else None)
+        return read_file(self.folder / file.name, file, self.task, labelled, on_problem)
 
 
 class FileSource:
-    """The user's own TSV, CSV or JSON-lines files, one a split.
+    """The user's own TSV, CSV or JSON-lines files, or questions in SQuAD's JSON, one a split.
 
     Args:
         task: the task that the rows are read as.
@@ -117,11 +110,15 @@ class FileSource:
         """Reads one split. Raises UserError with file and line for what is not as expected."""
         if split not in self.paths:
             raise _unknown_split(self.task, split, self.paths)
-        table = Table(self.paths[split])
+        path = self.paths[split]
+        optional = split.startswith("test")
+        if self.task.kind in QUESTION_METRICS:
+            file = SquadFile(path.name, labelled=not optional or SquadDocument(path).labelled)
+            return read_file(path, file, self.task, labelled)
+        table = Table(path)
         text = find_text_columns(table, self._text_columns, self.task)
         label = None
         if labelled:
-            optional = split.startswith("test")
             label = find_label_column(table, self._label_column, self.task, optional)
         return read_examples(table, self.task, text, label)
 
@@ -152,7 +149,10 @@ def open_source(task: Task, data: str | None = None) -> Source:
     if data == "sample":
         folder = find_folder(task, SAMPLE_FOLDER)
         if folder is None:
-            raise UserError(f"the built-in sample has no sentences for task '{task.name}'")
+            raise UserError(
+                f"the built-in sample has nothing for task '{task.name}'; pass --data DIR with "
+                f"{_file_names(task)}, or your own --train_file"
+            )
         return FolderSource(task, folder, "sample", "sample (built-in sentences)")
     return _folder_source(task, data, "--data", explicit)
 
@@ -194,8 +194,7 @@ def _folder_source(task: Task, data: str, flag: str, explicit: bool = False) -> 
         more = len(entries) - _ENTRIES_SHOWN
         raise UserError(
             f"{flag} {data}: no folder of task '{task.name}' (looked for {', '.join(places)} with "
-            f"{', '.join(sorted({file.name for file in task.files.values()}))}; "
-            f"there is {', '.join(entries[:_ENTRIES_SHOWN]) or 'nothing'}"
+            f"{_file_names(task)}; there is {', '.join(entries[:_ENTRIES_SHOWN]) or 'nothing'}"
             f"{f' and {more} more' if more > 0 else ''})"
         )
     note = " (from $GLUE_DIR)" if flag == "$GLUE_DIR" else ""
@@ -228,6 +227,10 @@ def _is_named(task: Task, folder: Path) -> bool:
 
 def _holds_files(task: Task, folder: Path) -> bool:
     return any((folder / file.name).is_file() for file in task.files.values())
+
+
+def _file_names(task: Task) -> str:
+    return ", ".join(sorted({file.name for file in task.files.values()}))
 
 
 def _children(folder: Path, names: tuple[str, ...]) -> list[Path]:

@@ -6,25 +6,22 @@ import numpy as np
 _SEED = 20110
 
 
-def nested_order(labels: np.ndarray) -> np.ndarray:
+def nested_order(strata: np.ndarray) -> np.ndarray:
     """One ordering of all rows; the first n of it are the subset of size n, for every n.
 
     Every prefix is stratified: classes (or quintiles of a score) stand in it in the proportions of
     the whole, as far as whole rows allow, and no row comes twice.
 
     Args:
-        labels: class ids (integers) or scores (floats), (rows,).
+        strata: one number an example, see `tfglue.data.examples.Examples.strata`.
     """
     random = np.random.default_rng(_SEED)
-    strata = labels
-    if np.issubdtype(labels.dtype, np.floating):
-        strata = np.searchsorted(np.quantile(labels, [0.2, 0.4, 0.6, 0.8]), labels)
-    rank = np.empty(len(labels))
+    rank = np.empty(len(strata))
     for stratum in np.unique(strata):
         rows = random.permutation(np.flatnonzero(strata == stratum))
         # Row k of a stratum of n stands at share (k + 1/2) / n of the way through.
         rank[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
-    return np.lexsort((random.permutation(len(labels)), rank))
+    return np.lexsort((random.permutation(len(strata)), rank))
 
 
 def subset_size(total: int, examples: int | None, fraction: float | None) -> int:

@@ -10,8 +10,10 @@ from urllib.request import getproxies
 
 import numpy as np
 
-from tfglue.data.examples import Examples
+from tfglue.data.examples import Examples, TextExamples
+from tfglue.data.tfds_questions import TFDS_FEATURES, questions_of_rows
 from tfglue.errors import UserError, suggestion
+from tfglue.tasks.squad import QUESTION_METRICS
 from tfglue.tasks.task import Task
 
 _UNLABELLED = -1
@@ -23,7 +25,8 @@ class TfdsSource:
     Rows come in the order of ``idx``, which is the order of the published file (TFDS itself stores
     them shuffled); data sets without it, such as SNLI, keep the order of TFDS. Splits that the task
     declares as unlabelled are read without labels. In labelled splits, a row that TFDS marks with
-    -1 is left out and counted if the task has labels to ignore, and an error otherwise.
+    -1 is left out and counted if the task has labels to ignore, and an error otherwise. Questions
+    on passages come as `questions_of_rows` orders them.
 
     Raises UserError for a task that is not in TFDS.
     """
@@ -51,9 +54,12 @@ class TfdsSource:
                 f"task '{self.task.name}' has no split '{split}' in tensorflow-datasets"
                 f"{suggestion(split, self.splits())} (splits: {', '.join(self.splits())})"
             )
-        with_labels = labelled and self.task.files[split].label is not None
+        with_labels = labelled and self.task.files[split].labelled
         rows = self._load(split)
-        return self._examples(split, rows, with_labels)
+        origin = f"tfds {self.task.tfds.name}/{self.task.tfds.splits[split]}"
+        if self.task.kind in QUESTION_METRICS:
+            return questions_of_rows(rows, self.task, origin, with_labels)
+        return self._text_examples(origin, rows, with_labels)
 
     def _load(self, split: str) -> list[dict[str, Any]]:
         name = self.task.tfds.name
@@ -84,12 +90,16 @@ class TfdsSource:
             ) from error
 
     def _check(self, features: Any) -> None:
-        missing = [name for name in (*self.task.text_fields, "label") if name not in features]
+        questions = self.task.kind in QUESTION_METRICS
+        needed = TFDS_FEATURES if questions else (*self.task.text_fields, "label")
+        missing = [name for name in needed if name not in features]
         if missing:
             raise UserError(
                 f"tfds {self.task.tfds.name}: no feature '{missing[0]}' "
                 f"(features: {', '.join(features)}); another version of tensorflow-datasets may fit"
             )
+        if questions:
+            return
         names = getattr(features["label"], "names", None)
         if tuple(names or ()) != self.task.labels:
             raise UserError(
@@ -97,8 +107,7 @@ class TfdsSource:
                 f"{list(self.task.labels)}; another version of tensorflow-datasets may fit"
             )
 
-    def _examples(self, split: str, rows: list[dict], with_labels: bool) -> Examples:
-        origin = f"tfds {self.task.tfds.name}/{self.task.tfds.splits[split]}"
+    def _text_examples(self, origin: str, rows: list[dict], with_labels: bool) -> TextExamples:
         ids = [int(row.get("idx", number)) for number, row in enumerate(rows)]
         chosen = np.argsort(ids, kind="stable")
         labels = None
@@ -117,7 +126,13 @@ class TfdsSource:
         for row, parts in zip(chosen, zip(*texts, strict=True), strict=True):
             if not any(part.strip() for part in parts):
                 raise UserError(f"{origin}: the text of row {ids[row]} is blank")
-        return Examples([str(ids[row]) for row in chosen], texts, labels, origin, skipped)
+        return TextExamples(
+            ids=[str(ids[row]) for row in chosen],
+            origin=origin,
+            skipped=skipped,
+            texts=texts,
+            labels=labels,
+        )
 
 
 def _require_network(urls: Iterable[str]) -> None:

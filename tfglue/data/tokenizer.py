@@ -132,6 +132,14 @@ class BertTokenizer:
         """The tokens of the ids, for people. Raises IndexError for an id outside the vocabulary."""
         return [self.vocabulary[token_id] for token_id in token_ids]
 
+    @cached_property
+    def piece_lengths(self) -> np.ndarray:
+        """int64 (vocabulary,): how many normalised characters of a word each token stands for.
+
+        It says nothing of ``[UNK]``, which stands for words of any length.
+        """
+        return np.array([len(token.removeprefix("##")) for token in self.vocabulary], np.int64)
+
     def digest(self) -> str:
         """SHA-256 of all that the ids of a text depend on."""
         settings = f"{_ALGORITHM} lower_case={self.lower_case}"

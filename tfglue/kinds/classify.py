@@ -2,11 +2,11 @@
 
 import numpy as np
 from keras import ops
-from scipy.special import softmax
 
-from tfglue.kinds.kind import Kind, nine_digits
+from tfglue.kinds.kind import Kind
 from tfglue.metrics import compute
 from tfglue.models.heads import PooledHead
+from tfglue.predictions.rows import ClassPredictions
 
 
 class Classify(Kind):
@@ -16,31 +16,27 @@ class Classify(Kind):
         """One output for every label."""
         return PooledHead(len(task.labels), encoder.hidden_dim, encoder.dropout)
 
-    def losses(self, labels, logits):
+    def losses(self, batch, logits):
         """Cross-entropy in nats.
 
         Args:
-            labels: int32 (batch,), class ids.
+            batch: labels are class ids, int32 (batch,).
             logits: (batch, classes).
         """
         log_probabilities = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
-        labels = ops.cast(labels, "int32")[:, None]
+        labels = ops.cast(batch["labels"], "int32")[:, None]
         return -ops.take_along_axis(log_probabilities, labels, axis=-1)[:, 0]
 
-    def values(self, task, logits):
-        """Class ids."""
-        return np.argmax(logits, axis=-1)
+    def predictions(self, task, examples, features, outputs, config, calibration):
+        """The most probable class of each row."""
+        return ClassPredictions(task, examples, features, outputs)
 
-    def floor(self, task, labels):
+    def classes(self, features):
+        """The labels."""
+        return features.labels
+
+    def floor(self, task, examples):
         """The score of always answering the most frequent label."""
+        labels = examples.labels
         majority = np.full_like(labels, np.bincount(labels).argmax())
         return compute(task.metrics[:1], labels, majority)[task.main_metric]
-
-    def records(self, task, values, logits):
-        """``label``, and ``probability_<label>`` of every label."""
-        columns = [f"probability_{label}" for label in task.labels]
-        probabilities = softmax(logits.astype(np.float64), axis=-1)
-        return [
-            {"label": task.labels[value]} | dict(zip(columns, nine_digits(row), strict=True))
-            for value, row in zip(values, probabilities, strict=True)
-        ]

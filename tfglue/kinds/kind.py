@@ -1,47 +1,99 @@
-"""What a kind of task decides: the head, the loss, and how answers read."""
+"""What a kind of task decides: rows for the model, the head, the loss, and how answers read."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
+from tfglue.config import TrainConfig
+from tfglue.data.encode import encode
+from tfglue.data.examples import Examples, TextExamples
+from tfglue.data.features import Features
+from tfglue.data.tokenizer import BertTokenizer
 from tfglue.models.encoder import BertEncoder
+from tfglue.predictions.predictions import Outputs, Predictions
 from tfglue.tasks.task import Task
+
+Calibration = Mapping[str, float]
+"""What was tuned on held-out rows after training, by name."""
 
 
 class Kind(ABC):
-    """All that differs between tasks that classify, score, tag, ...
+    """All that differs between tasks that classify, score, find spans, tag, ...
 
-    Everything else (batches, encoder, training loop, run folder) is the same for all kinds.
+    Everything else (batches, encoder, training loop, run folder) is the same for all kinds. As it
+    stands here, an example is a text or a pair, and one row for the model.
     """
+
+    def encode(
+        self,
+        task: Task,
+        examples: Examples,
+        tokenizer: BertTokenizer,
+        config: TrainConfig,
+        training: bool = False,
+    ) -> Features:
+        """Rows for the model.
+
+        Args:
+            task: what is answered.
+            examples: texts of a split.
+            tokenizer: the encoder's.
+            config: settings of the run.
+            training: whether these rows are trained on, so that what teaches nothing is left out.
+        """
+        return encode(examples, tokenizer, config.max_length)
+
+    def typed(self, task: Task, rows: Sequence[Sequence[str]], origin: str) -> Examples:
+        """Unlabelled examples of what a user typed: for every row its text fields."""
+        columns = tuple([row[i] for row in rows] for i in range(len(task.text_fields)))
+        ids = [str(number) for number in range(len(rows))]
+        return TextExamples(ids=ids, origin=origin, texts=columns, labels=None)
 
     @abstractmethod
     def head(self, task: Task, encoder: BertEncoder) -> keras.layers.Layer:
         """A fresh head for `task`: maps the encoder's outputs to float32 logits.
 
         Its `call` takes ``(encoded, dropout_seed)``; it has `num_outputs`, `named_weights()`, and
-        `pooled_only`, whether it reads the pooled output and nothing else.
+        `pooled_only`: whether it reads the pooled output and nothing else, or the hidden states
+        alone, answering every token.
         """
 
     @abstractmethod
-    def losses(self, labels, logits):
-        """Loss of every row, float32 (batch,), from labels and logits of one batch."""
+    def losses(self, batch, logits):
+        """Loss of every row, summed over its loss terms, float32 (batch,).
+
+        Args:
+            batch: padded rows with their labels, see `tfglue.data.batches.padded_batch`.
+            logits: what the head made of them.
+        """
 
     @abstractmethod
-    def values(self, task: Task, logits: np.ndarray) -> np.ndarray:
-        """What metrics compare with labels, (rows,)."""
+    def predictions(
+        self,
+        task: Task,
+        examples: Examples,
+        features: Features,
+        outputs: Outputs,
+        config: TrainConfig,
+        calibration: Calibration,
+    ) -> Predictions:
+        """Answers, from what the model computed for all rows of a split."""
 
     @abstractmethod
-    def floor(self, task: Task, labels: np.ndarray) -> float:
+    def floor(self, task: Task, examples: Examples) -> float:
         """The main metric of a model that learned nothing; runs not above it are degenerate."""
 
-    @abstractmethod
-    def records(self, task: Task, values: np.ndarray, logits: np.ndarray) -> list[dict[str, Any]]:
-        """For people, one dictionary a row: ``label`` and what is known of how sure it is."""
+    def classes(self, features: Features) -> np.ndarray | None:
+        """One number a row, drawn equally often by `--balance`; None for rows without classes."""
+        return None
 
+    def tuning_share(self, task: Task, config: TrainConfig) -> float:
+        """Share of the training examples that is set aside for `calibrate`; 0 for none."""
+        return 0.0
 
-def nine_digits(values: Sequence[float]) -> list[float]:
-    """Numbers with the nine significant digits that all predictions are written with."""
-    return [float(f"{value:.9g}") for value in values]
+    def calibrate(self, predictions: Any) -> Calibration:
+        """Tunes what is decided after training, on predictions for the examples set aside."""
+        return {}

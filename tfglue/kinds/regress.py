@@ -1,10 +1,10 @@
 """A score for a text or a pair."""
 
-import numpy as np
 from keras import ops
 
-from tfglue.kinds.kind import Kind, nine_digits
+from tfglue.kinds.kind import Kind
 from tfglue.models.heads import PooledHead
+from tfglue.predictions.rows import ScorePredictions
 
 
 class Regress(Kind):
@@ -14,24 +14,19 @@ class Regress(Kind):
         """One output, the score."""
         return PooledHead(1, encoder.hidden_dim, encoder.dropout)
 
-    def losses(self, labels, logits):
+    def losses(self, batch, logits):
         """Squared error.
 
         Args:
-            labels: float32 (batch,).
+            batch: labels are scores, float32 (batch,).
             logits: (batch, 1).
         """
-        return ops.square(ops.cast(logits, "float32")[:, 0] - ops.cast(labels, "float32"))
+        return ops.square(ops.cast(logits, "float32")[:, 0] - ops.cast(batch["labels"], "float32"))
 
-    def values(self, task, logits):
-        """Scores, clipped to the task's range."""
-        scores = logits[:, 0].astype(np.float64)
-        return np.clip(scores, *task.score_range) if task.score_range else scores
+    def predictions(self, task, examples, features, outputs, config, calibration):
+        """A score for each row."""
+        return ScorePredictions(task, examples, features, outputs)
 
-    def floor(self, task, labels):
+    def floor(self, task, examples):
         """A correlation of 0.1, below which Phang et al. count a run as failed."""
         return 0.1
-
-    def records(self, task, values, logits):
-        """``label`` and ``score``, which are the same."""
-        return [{"label": score, "score": score} for score in nine_digits(values)]

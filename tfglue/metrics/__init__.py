@@ -14,6 +14,7 @@ for _metric in (
     classification.macro_f1,
     classification.accuracy_and_f1,
     classification.matthews_correlation,
+    classification.average_precision,
     regression.pearson,
     regression.spearman,
     regression.pearson_and_spearman,

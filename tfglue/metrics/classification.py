@@ -32,3 +32,16 @@ def matthews_correlation(labels: np.ndarray, predictions: np.ndarray) -> float:
         # scikit-learn warns of a split with one label; 0 is its (and our) defined answer.
         warnings.simplefilter("ignore")
         return float(metrics.matthews_corrcoef(labels, predictions))
+
+
+def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Precision averaged over the steps of recall as the threshold falls; 0 without a label 1.
+
+    Args:
+        labels: 0 or 1, (rows,).
+        scores: higher = rather 1, such as a probability or a logit, (rows,).
+    """
+    with warnings.catch_warnings():
+        # scikit-learn warns of a split without positives; 0 is its (and our) defined answer.
+        warnings.simplefilter("ignore")
+        return float(metrics.average_precision_score(labels, scores))

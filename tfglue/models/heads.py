@@ -4,6 +4,9 @@ import keras
 
 from tfglue.models.dropout import Dropout
 
+HEAD_DROPOUT_SITE = 1_000_000
+"""Encoders number their dropouts from 0; heads stay clear of them."""
+
 
 @keras.saving.register_keras_serializable(package="tfglue")
 class PooledHead(keras.layers.Layer):
@@ -26,8 +29,7 @@ class PooledHead(keras.layers.Layer):
         super().__init__(**options)
         self.num_outputs = num_outputs
         self.hidden_dim = hidden_dim
-        # Encoders number their sites from 0; heads stay clear of them.
-        self.dropout = Dropout(dropout, site=1_000_000)
+        self.dropout = Dropout(dropout, HEAD_DROPOUT_SITE)
         self.dense = keras.layers.Dense(
             num_outputs,
             kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02),

@@ -1,8 +1,8 @@
-"""Encoders and classifiers as folders that `transformers` loads."""
+"""Encoders and models with a head as folders that `transformers` loads."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -13,12 +13,30 @@ from tfglue.errors import UserError
 from tfglue.files import atomic_folder, read_json, write_json, write_tensors
 from tfglue.models.bert_folder import config_of
 from tfglue.models.encoder import BertEncoder
-from tfglue.models.heads import PooledHead
+from tfglue.models.transfer_model import Head
 from tfglue.models.weight_names import hugging_face_name
 from tfglue.tasks.task import Task
 
 FILES = ("config.json", "model.safetensors", "tokenizer_config.json", "vocab.txt")
 """What an export consists of, and all that it may replace."""
+
+
+class _Architecture(NamedTuple):
+    """A class of `transformers`, what it calls its last layer, and its ``problem_type``."""
+
+    name: str
+    layer: str = "classifier"
+    problem: str = ""
+
+
+_CLASSIFIER = "BertForSequenceClassification"
+_ARCHITECTURES = {
+    "classify": _Architecture(_CLASSIFIER, problem="single_label_classification"),
+    "answerable": _Architecture(_CLASSIFIER, problem="single_label_classification"),
+    "regress": _Architecture(_CLASSIFIER, problem="regression"),
+    "tag": _Architecture("BertForTokenClassification"),
+    "span": _Architecture("BertForQuestionAnswering", "qa_outputs"),
+}
 
 # In config.json; it tells our exports from the folders of others.
 _MARK = "tfglue_version"
@@ -42,40 +60,51 @@ def export_encoder(
     _write(folder, config, _tensors(encoder), encoder, tokenizer, overwrite)
 
 
-def export_classifier(
+def export_with_head(
     folder: str | Path,
     encoder: BertEncoder,
     tokenizer: BertTokenizer,
-    head: PooledHead,
+    head: Head,
     task: Task,
     overwrite: bool = False,
-) -> None:
-    """Writes a folder for ``transformers.AutoModelForSequenceClassification``.
+) -> str:
+    """Writes a folder for the class of `transformers` that answers the task's kind.
 
     Args:
         folder: where; it appears when all files in it are whole.
         encoder: the fine-tuned encoder.
         tokenizer: of the encoder.
         head: the task's head; logits there equal ours within 1e-5.
-        task: names the labels; a regression task has the one label ``score``.
+        task: names the labels; a regression task has the one label ``score``, spans have none.
         overwrite: whether an earlier export may be replaced.
+
+    Returns:
+        Name of the class.
 
     Raises:
         UserError: the folder is taken or cannot be written.
     """
-    labels = task.labels or ("score",)
-    problem = "single_label_classification" if task.kind == "classify" else "regression"
-    config = config_of(encoder) | {
-        "architectures": ["BertForSequenceClassification"],
-        "problem_type": problem,
-        "id2label": {str(index): label for index, label in enumerate(labels)},
-        "label2id": {label: index for index, label in enumerate(labels)},
-        "classifier_dropout": head.dropout.rate,
+    known = _ARCHITECTURES[task.kind]
+    config = config_of(encoder) | {"architectures": [known.name]}
+    if known.problem:
+        config["problem_type"] = known.problem
+    if known.layer == "classifier":
+        labels = task.labels or ("score",)
+        config |= {
+            "id2label": {str(index): label for index, label in enumerate(labels)},
+            "label2id": {label: index for index, label in enumerate(labels)},
+            "classifier_dropout": head.dropout.rate,
+        }
+    # Classes that answer every token are made without the pooler.
+    tensors = {
+        f"bert.{name}": value
+        for name, value in _tensors(encoder).items()
+        if head.pooled_only or not name.startswith("pooler.")
     }
-    tensors = {f"bert.{name}": value for name, value in _tensors(encoder).items()}
-    tensors["classifier.weight"] = _in_pytorch_layout("kernel", head.dense.kernel)
-    tensors["classifier.bias"] = _in_pytorch_layout("bias", head.dense.bias)
+    tensors[f"{known.layer}.weight"] = _in_pytorch_layout("kernel", head.dense.kernel)
+    tensors[f"{known.layer}.bias"] = _in_pytorch_layout("bias", head.dense.bias)
     _write(folder, config, tensors, encoder, tokenizer, overwrite)
+    return known.name
 
 
 def check_export_folder(folder: str | Path, overwrite: bool) -> Path:

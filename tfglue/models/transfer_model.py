@@ -8,6 +8,9 @@ import keras
 from tfglue.models.encoder import BertEncoder
 from tfglue.models.heads import PooledHead
 from tfglue.models.parts import weights_of
+from tfglue.models.token_head import TokenHead
+
+Head = PooledHead | TokenHead
 
 
 @keras.saving.register_keras_serializable(package="tfglue")
@@ -24,7 +27,7 @@ class TransferModel(keras.Model):
     def __init__(
         self,
         encoder: BertEncoder,
-        heads: Mapping[str, PooledHead],
+        heads: Mapping[str, Head],
         adapters: Mapping[str, keras.layers.Layer] | None = None,
         **options,
     ):
@@ -56,16 +59,18 @@ class TransferModel(keras.Model):
         return weights_of(parts)
 
     def trained_weights(self, task: str | None = None) -> dict[str, keras.Variable]:
-        """Weights that are not frozen: of all tasks, or only those that `task` uses."""
+        """Weights that are not frozen and used: by any task, or by `task`."""
+        tasks = self.heads if task is None else (task,)
         return {
             name: weight
             for name, weight in self.named_weights().items()
-            if weight.trainable
-            and (
-                task is None
-                or name.startswith(("encoder.", f"adapters.{task}.", f"heads.{task}."))
-            )
+            if weight.trainable and any(self._uses(task, name) for task in tasks)
         }
+
+    def _uses(self, task: str, name: str) -> bool:
+        if name.startswith("encoder.pooler."):
+            return self.heads[task].pooled_only
+        return name.startswith(("encoder.", f"adapters.{task}.", f"heads.{task}."))
 
     def get_config(self):
         return super().get_config() | {

@@ -1,7 +1,7 @@
 """Every task by name. Importing this loads no TensorFlow."""
 
 from tfglue.registry import Registry
-from tfglue.tasks import glue, nli
+from tfglue.tasks import glue, nli, squad
 from tfglue.tasks.task import Recipe, SplitFile, Submission, Task, TfdsSource
 
 __all__ = [
@@ -20,7 +20,7 @@ __all__ = [
 GROUPS = glue.GROUPS
 
 _REGISTRY: Registry[Task] = Registry("task")
-for _task in (*glue.TASKS, *nli.TASKS):
+for _task in (*glue.TASKS, *nli.TASKS, *squad.TASKS):
     _REGISTRY.add(_task.name, _task, _task.aliases)
 
 

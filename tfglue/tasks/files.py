@@ -1,11 +1,13 @@
-"""The user's own files as a task: text columns, classes or scores found out and told."""
+"""The user's own files as a task: what they hold is found out and told."""
 
 import re
 from collections import Counter
 from collections.abc import Iterator
 
 from tfglue.errors import UserError, suggestion
-from tfglue.tasks.tables import Table, parse_number
+from tfglue.tasks.question_files import hold_questions, task_from_questions
+from tfglue.tasks.squad import QUESTION_METRICS
+from tfglue.tasks.tables import Table, holds_tab_or_break, parse_number
 from tfglue.tasks.task import Task
 
 SINGLE_COLUMNS = ("text", "sentence")
@@ -36,43 +38,45 @@ def task_from_files(
     kind: str | None = None,
     base: Task | None = None,
 ) -> tuple[Task, list[str]]:
-    """Makes a task of the user's own TSV, CSV or JSON-lines files.
+    """Makes a task of the user's own TSV, CSV or JSON-lines files, or of SQuAD's JSON.
 
     Args:
         name: the task's name, used in file names.
-        train_file, dev_file, test_file: files with named columns; formats may differ.
+        train_file, dev_file, test_file: files with named columns, whose formats may differ, or all
+            of them ``.json`` with questions on passages.
         text_fields: the text columns; found by `find_text_columns` if None.
         label_field: the label column; found by `find_label_column` if None.
-        kind: ``classify`` or ``regress``. If None: numbers are scores, unless they are integers of
-            at most 20 different values; anything else is a class.
+        kind: ``classify`` or ``regress``; for questions ``span`` or ``answerable``. If None:
+            questions are of kind ``span``; numbers are scores, unless they are integers of at most
+            20 different values; anything else is a class.
         base: a declared task whose text fields, labels and kind the files follow.
 
     Returns:
         The task (`base` itself where one is given), and lines that tell what was found.
 
-    Raises UserError for columns that are not there, classes that are too few or too many, and
-    labels that do not fit the kind (with file and line).
+    Raises UserError for columns that are not there, classes that are too few or too many, labels
+    that do not fit the kind (with file and line), and questions that are not as they should be.
     """
     files = {"train": train_file, "dev": dev_file, "test": test_file}
-    tables = {split: Table(path) for split, path in files.items() if path}
-    if not tables:
+    paths = {split: path for split, path in files.items() if path}
+    if not paths:
         raise UserError("no file is given; pass --train_file, --dev_file or --test_file")
-    if kind is not None and kind not in _METRICS:
-        known = ", ".join(_METRICS)
-        raise UserError(f"--kind {kind}: unknown{suggestion(kind, _METRICS)} ({known})")
-    if base is not None:
-        if kind not in (None, base.kind):
-            raise UserError(f"--kind {kind}: task '{base.name}' is of kind {base.kind}")
-        return base, [_columns_line(tables, text_fields, label_field, base)]
-    if train_file is None:
-        raise UserError("--train_file is needed to find out the labels; or name a task with --task")
-    # metrics.json has a key of this name beside the tasks.
-    if not re.fullmatch(r"\w[\w-]*", name) or name == "main":
-        raise UserError(
-            f"--task '{name}': a task's name is made of letters, digits, '_' and '-', and is not "
-            "'main'"
-        )
+    kinds = (*_METRICS, *QUESTION_METRICS)
+    if kind is not None and kind not in kinds:
+        raise UserError(f"--kind {kind}: unknown{suggestion(kind, kinds)} ({', '.join(kinds)})")
+    if base is not None and kind not in (None, base.kind):
+        raise UserError(f"--kind {kind}: task '{base.name}' is of kind {base.kind}")
+    if base is None:
+        _check_new(name, train_file)
+    if hold_questions(paths, kind, base):
+        if text_fields or label_field:
+            flag = "--text_fields" if text_fields else "--label_field"
+            raise UserError(f"{flag} names columns; questions on passages (.json) have none")
+        return task_from_questions(name, paths, kind, base)
 
+    tables = {split: Table(path) for split, path in paths.items()}
+    if base is not None:
+        return base, [_columns_line(tables, text_fields, label_field, base)]
     train = tables["train"]
     text = find_text_columns(train, text_fields)
     label = find_label_column(train, label_field)
@@ -156,6 +160,18 @@ def find_label_column(
     return None
 
 
+def _check_new(name: str, train_file: str | None) -> None:
+    """Raises UserError where a task that nobody declared lacks what makes one."""
+    if train_file is None:
+        raise UserError("--train_file is needed to find out the labels; or name a task with --task")
+    # metrics.json has a key of this name beside the tasks.
+    if not re.fullmatch(r"\w[\w-]*", name) or name == "main":
+        raise UserError(
+            f"--task '{name}': a task's name is made of letters, digits, '_' and '-', and is not "
+            "'main'"
+        )
+
+
 def _columns_line(
     tables: dict[str, Table],
     text_fields: tuple[str, ...] | None,
@@ -177,8 +193,7 @@ def _columns_line(
 
 def _labels(table: Table, column: str) -> Iterator[tuple[int, str]]:
     for line, (label,) in table.rows((column,)):
-        # Labels end up in tab-separated prediction files.
-        if not label.strip() or re.search(r"[\t\r\n]", label):
+        if not label.strip() or holds_tab_or_break(label):
             table.problem(line, f"label {label!r} is blank or holds a tab or line break")
         yield line, label
 

@@ -14,6 +14,7 @@ SUFFIXES = (".tsv", ".txt", ".csv", ".jsonl")
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LARGEST_FLOAT32 = 3.4028234e38
+_TAB_AND_BREAKS = frozenset("\t\r\n")
 
 
 class Table:
@@ -223,11 +224,23 @@ def parse_number(text: str) -> float | None:
     return number if abs(number) <= _LARGEST_FLOAT32 and "_" not in text else None
 
 
+def holds_tab_or_break(text: str) -> bool:
+    """Whether an id or label would break the tab-separated prediction files it ends up in."""
+    return not _TAB_AND_BREAKS.isdisjoint(text)
+
+
+def is_utf8_text(text: str) -> bool:
+    """Whether UTF-8 text files can hold it: JSON can spell NUL and halves of surrogate pairs."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
+
+
 def _json_text(value: Any) -> str | None:
     if isinstance(value, str):
-        # JSON can spell NUL and halves of surrogate pairs, which no UTF-8 file could hold.
-        held = "\0" not in value and not any("\ud800" <= char <= "\udfff" for char in value)
-        return value if held else None
+        return value if is_utf8_text(value) else None
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return json.dumps(value) if isinstance(value, bool | int | float) else None

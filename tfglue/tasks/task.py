@@ -31,6 +31,55 @@ class SplitFile:
     rows: int | None = None
 
 
+    @property
+    def labelled(self) -> bool:
+        """Whether the file has the label."""
+        return self.label is not None
+
+
+@dataclass(frozen=True)
+class SquadFile:
+    """One split as SQuAD's JSON (Rajpurkar et al. 2016, 2018): articles, paragraphs, questions.
+
+    Args:
+        name: file name inside the task's folder.
+        labelled: whether the questions have answers.
+        rows: how many questions the published file has; None if it is not known.
+    """
+
+    name: str
+    labelled: bool = True
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class ColumnFile:
+    """One split with a word a line and a blank line after every sentence, as CoNLL's files are.
+
+    Lines that begin with ``#`` are comments where the name ends in ``.conllu``, whose columns are
+    separated by tabs; elsewhere any white space separates them.
+
+    Args:
+        name: file name inside the task's folder.
+        word: position of the word's column.
+        tag: position of the tag's column, from the end if negative; None where there is none.
+        rows: how many sentences the published file has; None if it is not known.
+    """
+
+    name: str
+    word: int = 0
+    tag: int | None = -1
+    rows: int | None = None
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the file has tags."""
+        return self.tag is not None
+
+
+AnyFile = SplitFile | SquadFile | ColumnFile
+
+
 @dataclass(frozen=True)
 class TfdsSource:
     """Where tensorflow-datasets holds the task: `name`, and its split for each of ours."""
@@ -77,10 +126,13 @@ class Task:
         kind: name of one of `tfglue.kinds`; it decides head, loss and the shape of predictions.
         text_fields: names of one or two text columns, as tensorflow-datasets calls them.
         metrics: names of registered metrics, the main one first.
-        labels: class names in the order of their ids; empty for regression.
+        labels: class names in the order of their ids; empty for regression and spans, and for tags
+            that are found in the data.
         file_labels: the labels as the published files write them, where that differs.
         ignored_labels: labels that mark a row to leave out, as SNLI's ``-``.
         score_range: lowest and highest score of a regression task; predictions are clipped to it.
+        negatives: whether questions of a span task may have no answer.
+        held_out: share of the training data that serves as dev, for a download without a dev file.
         folders: names that the task's folder has in known downloads.
         files: split name -> file. ``train``, ``dev``, ``test``, and for MNLI the mismatched ones.
         tfds: the task in tensorflow-datasets; None where it is not there.
@@ -98,8 +150,10 @@ class Task:
     file_labels: tuple[str, ...] = ()
     ignored_labels: tuple[str, ...] = ()
     score_range: tuple[float, float] | None = None
+    negatives: bool = False
+    held_out: float = 0.0
     folders: tuple[str, ...] = ()
-    files: Mapping[str, SplitFile] = field(default_factory=dict)
+    files: Mapping[str, AnyFile] = field(default_factory=dict)
     tfds: TfdsSource | None = None
     recipe: Recipe = Recipe()
     aliases: tuple[str, ...] = ()
@@ -111,12 +165,12 @@ class Task:
             raise ValueError(f"task {self.name}: one or two text fields, not {self.text_fields}")
         if self.kind == "classify" and not self.labels:
             raise ValueError(f"task {self.name}: kind classify needs labels")
-        if self.kind == "regress" and self.labels:
-            raise ValueError(f"task {self.name}: labels do not belong to kind regress")
+        if self.kind in ("regress", "span") and self.labels:
+            raise ValueError(f"task {self.name}: labels do not belong to kind {self.kind}")
         if self.file_labels and len(self.file_labels) != len(self.labels):
             raise ValueError(f"task {self.name}: file_labels and labels differ in number")
         for split_file in self.files.values():
-            if len(split_file.text) != len(self.text_fields):
+            if isinstance(split_file, SplitFile) and len(split_file.text) != len(self.text_fields):
                 raise ValueError(f"task {self.name}: {split_file.name} needs one column a field")
         for submission in self.submissions:
             if submission.split not in self.files or not self.files[submission.split].rows:

@@ -16,7 +16,7 @@ from tfglue.training.seeds import dropout_seed
 from tfglue.training.state import TrainingState
 from tfglue.training.step import TrainStep
 from tfglue.training.stop_signal import StopSignal
-from tfglue.training.task_batches import TaskBatches
+from tfglue.training.task_batches import MixedBatches, Update
 
 Metrics = dict[str, dict[str, dict[str, float]]]
 """task -> split -> metric -> value."""
@@ -59,7 +59,7 @@ class TrainingLoop:
     Args:
         model: encoder and heads.
         step: does one update of a task.
-        tasks: task name -> its batches.
+        batches: the stream of updates.
         schedule: the learning rate, for the history.
         settings: see `LoopSettings`.
         evaluate: returns the metrics of the current weights and the score that ranks them; None
@@ -74,7 +74,7 @@ class TrainingLoop:
         self,
         model: TransferModel,
         step: TrainStep,
-        tasks: Mapping[str, TaskBatches],
+        batches: MixedBatches,
         schedule: keras.optimizers.schedules.LearningRateSchedule,
         settings: LoopSettings,
         *,
@@ -92,11 +92,10 @@ class TrainingLoop:
         self.checkpoints = checkpoints
         self.save_epoch = save_epoch
         self.save_history = save_history
-        (self.task,) = tasks
-        self.batches = tasks[self.task]
+        self.batches = batches
         self.state = TrainingState(model.trained_weights(), step.optimizer, settings.patience)
         self.rate = 0.0
-        self._pending: list[tuple[Any, int]] = []
+        self._pending: list[tuple[str, Any, int]] = []
         self._saved_at = time.monotonic()
         model.optimizer = step.optimizer
         model.stop_training = False
@@ -122,7 +121,7 @@ class TrainingLoop:
                 self.save_epoch(0)
             stream = self.batches.updates(state.update)
             while state.update < total and not self._stopped():
-                self._one_update(*next(stream), progress)
+                self._one_update(next(stream), progress)
                 if stop.received:
                     self.save()
                     raise Interrupted(f"saved after update {state.update} of {total}")
@@ -130,20 +129,20 @@ class TrainingLoop:
             self.callbacks.on_train_end()
         self.rate = progress.rate
 
-    def _one_update(self, batches, examples: int, progress: TrainingProgress) -> None:
+    def _one_update(self, update: Update, progress: TrainingProgress) -> None:
         state, settings = self.state, self.settings
         epoch, in_epoch = divmod(state.update, settings.updates_per_epoch)
         if in_epoch == 0:
             self.callbacks.on_epoch_begin(epoch)
         self.callbacks.on_train_batch_begin(in_epoch)
-        seeds = [dropout_seed(settings.seed, state.update, i) for i in range(len(batches))]
-        loss = self.step(self.task, batches, examples, seeds)
-        self._pending.append((loss, examples))
+        seeds = [dropout_seed(settings.seed, state.update, i) for i in range(len(update.batches))]
+        loss = self.step(update.task, update.batches, update.loss_terms, seeds)
+        self._pending.append((update.task, loss, update.loss_terms))
         state.update += 1
         self.callbacks.on_train_batch_end(in_epoch)
         if progress.due:
             progress.loss(self._mean_loss())
-        progress.advance(examples)
+        progress.advance(update.rows)
 
         last = state.update == settings.total_updates
         ends_epoch = state.update % settings.updates_per_epoch == 0
@@ -171,7 +170,14 @@ class TrainingLoop:
             "train_loss": self._mean_loss(),
         }
         progress.loss(row["train_loss"])
-        state.loss_sum, state.loss_count = 0.0, 0
+        if len(self.batches.tasks) > 1:
+            row |= {
+                f"train_loss.{task}": total / max(count, 1)
+                for task, (total, count) in state.losses.items()
+            }
+            counts = self.batches.counts(state.update)
+            row |= {f"updates.{task}": count for task, count in counts.items()}
+        state.losses.clear()
         if evaluates:
             with progress.paused():
                 metrics, score = self.evaluate()
@@ -205,12 +211,14 @@ class TrainingLoop:
     def _mean_loss(self) -> float:
         """Mean loss since the last row of the history, all updates done counted."""
         # Reading a loss waits for its update, so losses are read in groups.
-        for loss, count in self._pending:
-            self.state.loss_sum += float(loss)
-            self.state.loss_count += count
+        losses = self.state.losses
+        for task, loss, count in self._pending:
+            total, before = losses.get(task, (0.0, 0))
+            losses[task] = (total + float(loss), before + count)
         self._pending.clear()
-        self._check_finite(self.state.loss_sum)
-        return self.state.loss_sum / max(self.state.loss_count, 1)
+        total = sum(total for total, _ in losses.values())
+        self._check_finite(total)
+        return total / max(sum(count for _, count in losses.values()), 1)
 
     def _check_finite(self, value: float) -> None:
         if not np.isfinite(value):

@@ -1,11 +1,21 @@
-"""Logits of whole splits."""
+"""What a model computes for whole splits."""
+
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
 
-from tfglue.data.batches import batches_by_length, free_sizes, padded_batch
+from tfglue.data.batches import (
+    MODEL_INPUTS,
+    Padding,
+    batches_by_length,
+    free_sizes,
+    padded_batch,
+)
 from tfglue.data.features import Features
+from tfglue.kinds import Kind
 from tfglue.models.transfer_model import TransferModel
+from tfglue.predictions.predictions import Outputs
 from tfglue.training.devices import needs_fixed_shapes
 from tfglue.training.replicas import gather_rows, padding_for, replica_rows
 
@@ -17,43 +27,65 @@ class Predictor:
 
     Args:
         model: encoder and heads.
+        kinds: task name -> its kind, which has the loss.
         batch_size: rows of one forward pass; it changes speed, not results.
     """
 
-    def __init__(self, model: TransferModel, batch_size: int = 64):
+    def __init__(self, model: TransferModel, kinds: Mapping[str, Kind], batch_size: int = 64):
         self.model = model
+        self.kinds = kinds
         self.batch_size = batch_size
         self.strategy = tf.distribute.get_strategy()
         self._compiled = {}
 
-    def logits(self, task: str, features: Features) -> np.ndarray:
-        """Logits of every row in the order of the rows, float32 (rows, outputs)."""
+    def outputs(self, task: str, features: Features) -> Outputs:
+        """Logits and, of labelled rows, losses of every row in the order of the rows."""
+        head, labelled = self.model.heads[task], features.labels is not None
+        rows = len(features) if head.pooled_only else len(features.token_ids)
+        logits = np.empty((rows, head.num_outputs), np.float32)
+        losses = np.empty(len(features), np.float32) if labelled else None
+        padding = self._padding()
         batches = batches_by_length(features, self.batch_size)
-        unlabelled = Features(features.token_ids, features.row_splits, features.first_lengths)
-        padding = padding_for(
+        computed = [self._run(task, padded_batch(features, rows, padding)) for rows in batches]
+        for rows, outputs in zip(batches, computed, strict=True):
+            answers = outputs["logits"].numpy()[: len(rows)]
+            if head.pooled_only:
+                logits[rows] = answers
+            else:
+                positions = np.arange(answers.shape[1])
+                real = positions < features.lengths[rows][:, None]
+                places = features.row_splits[rows][:, None] + positions
+                logits[places[real]] = answers[real]
+            if labelled:
+                losses[rows] = outputs["losses"].numpy()[: len(rows)]
+        return Outputs(logits, losses)
+
+    def _padding(self) -> Padding:
+        return padding_for(
             self.strategy.num_replicas_in_sync, self.batch_size,
             self.model.encoder.max_sequence_length, needs_fixed_shapes(self.strategy),
         )
-        outputs = [
-            self._run(task, padded_batch(unlabelled, rows, padding)) for rows in batches
-        ]
-        width = self.model.heads[task].num_outputs
-        logits = np.empty((len(features), width), np.float32)
-        for rows, output in zip(batches, outputs, strict=True):
-            logits[rows] = output.numpy()[: len(rows)]
-        return logits
 
-    def _run(self, task: str, batch) -> tf.Tensor:
-        if task not in self._compiled:
-            self._compiled[task] = tf.function(
+    def _run(self, task: str, batch) -> dict[str, tf.Tensor]:
+        key = (task, "labels" in batch)
+        if key not in self._compiled:
+            self._compiled[key] = tf.function(
                 lambda batch: self._forward(task, batch),
                 input_signature=None if needs_fixed_shapes(self.strategy) else [free_sizes(batch)],
             )
-        return self._compiled[task](batch)
+        return self._compiled[key](batch)
 
-    def _forward(self, task: str, batch) -> tf.Tensor:
+    def _forward(self, task: str, batch) -> dict[str, tf.Tensor]:
         def replica(batch):
-            return gather_rows(self.model(replica_rows(batch), task=task))
+            batch = replica_rows(batch)
+            logits = self.model({name: batch[name] for name in MODEL_INPUTS}, task=task)
+            outputs = {"logits": gather_rows(logits)}
+            if "labels" in batch:
+                outputs["losses"] = gather_rows(self.kinds[task].losses(batch, logits))
+            return outputs
 
         answers = self.strategy.run(replica, args=(batch,))
-        return self.strategy.experimental_local_results(answers)[0]
+        return {
+            name: self.strategy.experimental_local_results(value)[0]
+            for name, value in answers.items()
+        }

@@ -25,7 +25,7 @@ class TrainingState:
         history: a row every so many updates.
         selection: the best evaluation so far.
         best_weights: values of the weights at that evaluation.
-        loss_sum, loss_count: losses since the last row of the history, and of how many examples.
+        losses: task -> sum of its losses since the last row of the history, and how many these are.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class TrainingState:
         self.history: list[dict[str, Any]] = []
         self.selection = Selection(patience)
         self.best_weights: dict[str, np.ndarray] = {}
-        self.loss_sum, self.loss_count = 0.0, 0
+        self.losses: dict[str, tuple[float, int]] = {}
         self._slots = {f"{i:05d}": variable for i, variable in enumerate(optimizer.variables)}
         self._seconds_before = 0.0
         self._started = time.monotonic()
@@ -59,8 +59,7 @@ class TrainingState:
             "update": self.update,
             "history": self.history,
             "selection": self.selection.state(),
-            "loss_sum": self.loss_sum,
-            "loss_count": self.loss_count,
+            "losses": self.losses,
             "seconds": self.seconds,
         }
         groups = {
@@ -97,6 +96,6 @@ class TrainingState:
         self.update = content["update"]
         self.history = content["history"]
         self.selection = Selection(**content["selection"])
-        self.loss_sum, self.loss_count = content["loss_sum"], content["loss_count"]
+        self.losses = {task: tuple(sums) for task, sums in content["losses"].items()}
         self._seconds_before = content["seconds"]
         return True

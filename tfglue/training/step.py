@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfglue.data.batches import free_sizes
+from tfglue.data.batches import MODEL_INPUTS, free_sizes
 from tfglue.kinds import Kind
 from tfglue.models.transfer_model import TransferModel
 from tfglue.training.accumulation import GradientAccumulator
@@ -19,9 +19,9 @@ from tfglue.training.replicas import replica_rows, replica_seed, summed_over_rep
 class TrainStep:
     """Forward, backward, accumulation, clipping and update.
 
-    The loss of an update is the mean over all its examples, however they are cut into forward
-    passes: local sums of gradients are divided once by the count of the whole window, then clipped
-    by their true global norm. Only the weights that the task uses are updated.
+    The loss of an update is the mean over all its examples (for tags: words), however they are cut
+    into forward passes: local sums of gradients are divided once by the count of the whole window,
+    then clipped by their true global norm. Only the weights that the task uses are updated.
 
     Made in the scope of a strategy, it spreads the rows of each batch over the replicas and sums
     their gradients once, before clipping; so the update is that of one device.
@@ -32,6 +32,7 @@ class TrainStep:
         kinds: task name -> its kind, which has the loss.
         clip_norm: limit of the gradient's global norm; 0 means none.
         precision: ``float32`` or ``mixed_bfloat16``.
+        loss_weights: task name -> what its loss is multiplied by; 1 where it is not named.
     """
 
     def __init__(
@@ -42,12 +43,14 @@ class TrainStep:
         *,
         clip_norm: float,
         precision: str,
+        loss_weights: Mapping[str, float] | None = None,
     ):
         self.model = model
         self.optimizer = optimizer
         self.kinds = kinds
         self.clip_norm = clip_norm
         self.precision = precision
+        self.loss_weights = dict(loss_weights or {})
         self.strategy = tf.distribute.get_strategy()
         self._on_one_device = not tf.distribute.has_strategy()
         self._weights = {task: list(model.trained_weights(task).values()) for task in kinds}
@@ -58,7 +61,7 @@ class TrainStep:
         self,
         task: str,
         batches: Sequence[Mapping[str, tf.Tensor]],
-        examples: int,
+        loss_terms: int,
         dropout_seeds: Sequence[np.ndarray],
     ) -> tf.Tensor:
         """Does one update.
@@ -66,13 +69,13 @@ class TrainStep:
         Args:
             task: name of the task all batches are of.
             batches: padded batches with ``labels``, one for every forward pass.
-            examples: rows in all of them that are not padding.
+            loss_terms: how many losses they have; padding has none.
             dropout_seeds: int32 (2,), one for every forward pass.
 
         Returns:
             Summed loss (scalar tensor, float32).
         """
-        share = tf.constant(1.0 / examples)
+        share = tf.constant(self.loss_weights.get(task, 1.0) / max(loss_terms, 1))
         seeds = [tf.constant(seed) for seed in dropout_seeds]
         if len(batches) == 1:
             return self._run(self._update, task, batches[0], seeds[0], share)
@@ -123,13 +126,13 @@ class TrainStep:
         """Summed loss of this replica's rows, and its gradients."""
         weights = [weight.value for weight in self._weights[task]]
         batch = replica_rows(batch)
-        labels, row_mask = batch.pop("labels"), batch.pop("row_mask")
+        inputs = {name: batch[name] for name in MODEL_INPUTS}
         # Watching only trained weights ends the backward pass at the lowest of them.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
             with computing_in(self.model, self.precision):
-                logits = self.model(batch, task=task, dropout_seed=replica_seed(dropout_seed))
-            loss = tf.reduce_sum(self.kinds[task].losses(labels, logits) * row_mask)
+                logits = self.model(inputs, task=task, dropout_seed=replica_seed(dropout_seed))
+            loss = tf.reduce_sum(self.kinds[task].losses(batch, logits) * batch["row_mask"])
         gradients = tape.gradient(loss, weights)
         return loss, [dense_gradient(g, w) for g, w in zip(gradients, weights, strict=True)]
 

@@ -1,13 +1,33 @@
-"""The endless stream of one task's updates, from any point on."""
+"""The endless stream of updates, of one task and of several, from any point on."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
+import numpy as np
 import tensorflow as tf
 
 from tfglue.data.batches import NO_PADDING, BatchPlan, Padding, padded_batch
 from tfglue.data.features import Features
+from tfglue.training.samplers import TaskOrder
 
 Batch = Mapping[str, tf.Tensor]
+
+
+@dataclass(frozen=True)
+class Update:
+    """What one update learns from.
+
+    Args:
+        task: name of the task that all batches are of.
+        batches: padded batches, one a forward pass.
+        rows: how many rows they hold.
+        loss_terms: how many losses these have.
+    """
+
+    task: str
+    batches: list[Batch]
+    rows: int
+    loss_terms: int
 
 
 class TaskBatches:
@@ -24,8 +44,8 @@ class TaskBatches:
         self.plan = plan
         self.padding = padding
 
-    def updates(self, start: int = 0) -> Iterator[tuple[list[Batch], int]]:
-        """Yields each update's batches (one a forward pass) and how many examples they hold.
+    def updates(self, start: int = 0) -> Iterator[Update]:
+        """Yields the updates, for ever.
 
         Args:
             start: the update to begin with.
@@ -35,6 +55,51 @@ class TaskBatches:
         while True:
             updates = self.plan.epoch(epoch)[offset:]
             for update in updates:
-                batches = [padded_batch(self.features, rows, self.padding) for rows in update]
-                yield batches, sum(len(rows) for rows in update)
+                rows = np.concatenate(update)
+                yield Update(
+                    self.plan.task,
+                    [padded_batch(self.features, rows, self.padding) for rows in update],
+                    len(rows),
+                    int(self.features.loss_terms[rows].sum()),
+                )
             epoch, offset = epoch + 1, 0
+
+
+class MixedBatches:
+    """Updates of several tasks in the order of a sampler, epoch after epoch.
+
+    Nothing is remembered: how often a task came before an update is counted anew, so that a resumed
+    run sees what it would have seen.
+
+    Args:
+        tasks: task name -> its batches.
+        order: which task comes when; one task needs none.
+    """
+
+    def __init__(self, tasks: Mapping[str, TaskBatches], order: TaskOrder):
+        self.tasks = dict(tasks)
+        self.order = order
+
+    def updates(self, start: int = 0) -> Iterator[Update]:
+        """Yields the updates, for ever.
+
+        Args:
+            start: the update to begin with.
+        """
+        names = list(self.tasks)
+        done = self.counts(start)
+        streams = {name: self.tasks[name].updates(done[name]) for name in names}
+        epoch, offset = divmod(start, self.order.updates_per_epoch)
+        while True:
+            for place in self.order.epoch(epoch)[offset:]:
+                yield next(streams[names[place]])
+            epoch, offset = epoch + 1, 0
+
+    def counts(self, update: int) -> dict[str, int]:
+        """How many of the first `update` updates are of each task."""
+        totals = np.zeros(len(self.tasks), np.int64)
+        epoch, rest = divmod(update, self.order.updates_per_epoch)
+        for number in range(epoch + 1):
+            places = self.order.epoch(number)[: rest if number == epoch else None]
+            totals += np.bincount(places, minlength=len(totals))
+        return dict(zip(self.tasks, totals.tolist(), strict=True))

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tfglue import files, tasks
-from tfglue.tasks.sample import entailment, layout, reading, similarity, single
+from tfglue.tasks.sample import entailment, layout, questions, reading, similarity, single
 from tfglue.tasks.sample.draw import Draw
+from tfglue.tasks.squad_text import squad_text
 from tfglue.tasks.task import Task
 
 FOLDER = Path(__file__).parent
@@ -32,12 +33,17 @@ WRITERS: dict[str, Writer] = {
     "wnli": reading.wnli,
 }
 
+# squad2_answerable reads the files of squad2.
+QUESTION_TASKS = ("squad", "squad2")
+
 ROWS = {"train": 1002, "dev": 204, "test": 90}
 SINGLE_TRAIN_ROWS = 1400
 # The halves of MNLI differ in how many of their content words train does not hold.
 HELD_OUT_SHARE = {
     "train": 0.0, "dev": 0.3, "test": 0.3, "dev_mismatched": 0.8, "test_mismatched": 0.8,
 }  # fmt: skip
+# Every question hangs on several words of its passage, answer among them.
+QUESTION_HELD_OUT_SHARE = {"train": 0.0, "dev": 0.1}
 
 
 def rows(task: Task) -> dict[str, list[tuple[tuple[str, ...], str]]]:
@@ -63,11 +69,18 @@ def rows(task: Task) -> dict[str, list[tuple[tuple[str, ...], str]]]:
 
 def write(folder: Path) -> None:
     """Writes every split of every task below `folder`, each task in its published folder."""
-    for name in tasks.names():
+    for name in WRITERS:
         task = tasks.get(name)
         for split, made in rows(task).items():
             path = folder / task.folders[0] / task.files[split].name
             files.write_text(path, layout.file_text(task, split, made))
+    for name in QUESTION_TASKS:
+        task = tasks.get(name)
+        for split, file in task.files.items():
+            draw = Draw(f"{SEED} {name} {split}", QUESTION_HELD_OUT_SHARE[split])
+            made = questions.questions(task, split, draw)
+            text = squad_text(made, "tfglue sample", task.negatives)
+            files.write_text(folder / task.folders[0] / file.name, text)
 
 
 if __name__ == "__main__":

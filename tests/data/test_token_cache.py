@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tfglue.data import cache
+from tfglue.data import token_cache as cache
 from tfglue.data.tokenizer import BertTokenizer
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "red", "blue", "##s"]

@@ -1,0 +1,93 @@
+"""Predictions as a run keeps them: the files of a split, and a note of what they answer."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tfglue.errors import UserError
+from tfglue.files import digest_bytes, digest_file, read_json, write_json
+from tfglue.form import check_form
+from tfglue.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from tfglue.data.examples import Examples
+    from tfglue.predictions.predictions import Predictions
+
+FORMAT = "tfglue.predictions.v1"
+
+_FORM = {"format": str, "predictions": dict, "examples": str, "weights": str}
+
+
+class KeptPredictions:
+    """What lies under ``predictions/``: ``<task>/<split>.tsv`` or a folder, and ``<split>.json``.
+
+    Ids and numbers of rows are alike in every test set of a task, so they cannot tell whether a
+    file answers the texts at hand, nor whether the weights were changed since. The note holds
+    digests of the examples (ids and texts), of the weights, and of the files that it speaks of.
+
+    Args:
+        weights: folder of the weights that answer: a run, or one of its epochs.
+    """
+
+    def __init__(self, weights: Path):
+        self.folder = RunFolder(weights)
+
+    def place(self, task: str, split: str) -> Path:
+        """Where the predictions for a split begin, see `RunFolder.predictions`."""
+        return self.folder.predictions(task, split)
+
+    def write(self, split: str, predictions: "Predictions") -> None:
+        """Writes the predictions for a split, then their note.
+
+        Raises:
+            CannotWrite: the file system refuses.
+        """
+        place = self.place(predictions.task.name, split)
+        # Between the writes the old note stands beside new files, and does not fit them.
+        predictions.write(place)
+        write_json(
+            _note(place),
+            {
+                "format": FORMAT,
+                "predictions": {
+                    name: digest_file(Path(f"{place}{name}")) for name in predictions.files()
+                },
+                "examples": predictions.examples.unlabelled().digest(),
+                "weights": self._weights_digest,
+            },
+        )
+
+    def objection(self, task: str, split: str, examples: "Examples") -> str:
+        """Why the files are not what these weights say of these examples; empty if they are.
+
+        Raises:
+            UserError: weights are missing.
+        """
+        place = self.place(task, split)
+        note = _note(place)
+        if not note.exists():
+            return f"has no note of what it answers ({note.name})"
+        try:
+            content = read_json(note)
+            check_form(content, _FORM, str(note))
+        except UserError:
+            return f"has a damaged note ({note.name})"
+        for name, digest in content["predictions"].items():
+            path = Path(f"{place}{name}")
+            if not path.is_file() or digest_file(path) != digest:
+                return f"is not the file that {note.name} speaks of"
+        if content["examples"] != examples.unlabelled().digest():
+            return "answers other texts"
+        if content["weights"] != self._weights_digest:
+            return "is of other weights"
+        return ""
+
+    @cached_property
+    def _weights_digest(self) -> str:
+        files = [self.folder.path / "encoder.safetensors"]
+        files += sorted((self.folder.path / "heads").glob("*.safetensors"))
+        return digest_bytes(*(f"{path.name} {digest_file(path)}".encode() for path in files))
+
+
+def _note(place: Path) -> Path:
+    return Path(f"{place}.json")

@@ -1,0 +1,108 @@
+"""A part of a passage that answers a question, or no answer."""
+
+import numpy as np
+from keras import ops
+
+from tfglue.config import TrainConfig, null_threshold
+from tfglue.data.features import NO_LABEL
+from tfglue.data.questions import Questions
+from tfglue.data.span_features import CLS_POSITION, SpanWindowing, span_features
+from tfglue.kinds.kind import Kind
+from tfglue.metrics.null_threshold import best_threshold
+from tfglue.models.encoder import MASKED_SCORE
+from tfglue.models.token_head import TokenHead
+from tfglue.predictions.spans import SpanPredictions
+from tfglue.tasks.task import Task
+
+NULL_THRESHOLD = "null_score_diff_threshold"
+
+_TUNING_SHARE = 0.1
+
+
+class QuestionKind(Kind):
+    """What kinds on questions and passages have in common: windows, and what users type."""
+
+    def encode(self, task, examples, tokenizer, config, training=False):
+        """Windows of at most `max_length` tokens."""
+        windowing = SpanWindowing(
+            config.max_length, config.doc_stride, config.max_query_length,
+            has_negatives(task, config),
+        )
+        return span_features(examples, tokenizer, windowing, training)
+
+    def typed(self, task, rows, origin):
+        """Questions, each with the passage typed beside it."""
+        contexts = list(dict.fromkeys(context for _, context in rows))
+        number = {context: place for place, context in enumerate(contexts)}
+        return Questions(
+            ids=[str(place) for place in range(len(rows))],
+            origin=origin,
+            texts=[question for question, _ in rows],
+            contexts=contexts,
+            context_of=np.array([number[context] for _, context in rows], np.int32),
+            answers=None,
+        )
+
+
+class Span(QuestionKind):
+    """Start and end of the answer, each by a softmax over the row's tokens.
+
+    Devlin et al. 2019, 4.2, and 4.3 for questions without an answer, which point to [CLS].
+    """
+
+    def head(self, task, encoder):
+        """Two outputs for each token; no dropout, as in Google's code."""
+        return TokenHead(2, encoder.hidden_dim, dropout=0.0)
+
+    def losses(self, batch, logits):
+        """Mean of the cross-entropies of start and end; 0 for windows without a label.
+
+        Args:
+            batch: labels are positions of the first and the last token, int32 (batch, 2).
+            logits: (batch, time, 2).
+        """
+        mask = ops.cast(batch["padding_mask"], "float32")[:, :, None]
+        # Padding is no place to point to, so that a loss does not depend on its neighbours' length.
+        logits = ops.cast(logits, "float32") + (1 - mask) * MASKED_SCORE
+        log_probabilities = ops.log_softmax(logits, axis=1)
+        labels = ops.cast(batch["labels"], "int32")
+        places = ops.maximum(labels, 0)[:, None, :]
+        losses = -ops.mean(ops.take_along_axis(log_probabilities, places, axis=1)[:, 0], axis=-1)
+        return ops.where(ops.all(labels != NO_LABEL, axis=-1), losses, 0.0)
+
+    def predictions(self, task, examples, features, outputs, config, calibration):
+        """The best spans of each question."""
+        threshold = None
+        if has_negatives(task, config):
+            given = null_threshold(config)
+            threshold = calibration.get(NULL_THRESHOLD, 0.0) if given is None else given
+        return SpanPredictions(
+            task, examples, features, outputs, config.n_best_size, config.max_answer_length,
+            threshold,
+        )
+
+    def classes(self, features):
+        """Windows with and without the answer."""
+        return (features.labels[:, 0] == CLS_POSITION).astype(np.int32)
+
+    def floor(self, task, examples):
+        """The F1 of never giving an answer."""
+        return float(1 - examples.answerable.mean())
+
+    def tuning_share(self, task, config):
+        """A tenth, where a threshold is to be tuned."""
+        tuned = has_negatives(task, config) and null_threshold(config) is None
+        return _TUNING_SHARE if tuned else 0.0
+
+    def calibrate(self, predictions):
+        """The threshold with the best F1."""
+        scores = predictions.best_scores
+        best = best_threshold(
+            scores.f1, scores.has_answer, scores.answered, predictions.null_differences
+        )
+        return {NULL_THRESHOLD: best.value}
+
+
+def has_negatives(task: Task, config: TrainConfig) -> bool:
+    """Whether questions may have no answer: the `--negatives` setting, or as the task says."""
+    return {"auto": task.negatives, "true": True, "false": False}[config.negatives]

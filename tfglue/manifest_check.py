@@ -1,0 +1,88 @@
+"""What ``run.yaml`` must hold to be read; damage is said before anything is made of it."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from tfglue.config import TrainConfig
+from tfglue.errors import UserError
+from tfglue.flags import checked
+from tfglue.form import check_form
+from tfglue.tasks.serialization import task_from_dict
+
+_SIZES = (
+    "vocabulary_size", "num_layers", "num_heads", "hidden_dim", "intermediate_dim",
+    "max_sequence_length", "num_segments",
+)
+# What readers take for granted; more is written, and what came later is missing in older runs.
+_FORM = {
+    "status": str,
+    "tasks": {str: {str: object}},
+    "config": {
+        "max_length": int,
+        "seed": int,
+        **dict.fromkeys(
+            ("data", "train_file", "dev_file", "test_file", "text_fields", "label_field"),
+            (str, None),
+        ),
+    },
+    "encoder": {
+        "name": str,
+        "digest": str,
+        "config": {
+            **dict.fromkeys(_SIZES, int),
+            "dropout?": float,
+            "attention_dropout?": float,
+            "layer_norm_epsilon?": float,
+            "activation?": str,
+            "initializer_range?": float,
+        },
+    },
+    "tokenizer": {"digest": str},
+    "data": {str: {str: {"origin": str, "rows": int, "digest": str}}},
+    "parents": [
+        {"run": str, "epoch": (int, None), "tasks": [str], "scores": {str: {str: float}}}
+    ],
+}
+_FORM_OF_FINISHED = {"result": {"updates": int, "floor?": {str: float}}}
+
+
+def checked_manifest(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """The content of ``run.yaml``, its settings in their right types.
+
+    Args:
+        content: as read, of a known format.
+        path: the file, for messages.
+
+    Raises:
+        UserError: naming the file and what is missing in it or is nothing that training writes.
+    """
+    check_form(content, _FORM, str(path))
+    if content["status"] == "complete":
+        check_form(content, _FORM_OF_FINISHED, str(path))
+    for name in _SIZES:
+        size = content["encoder"]["config"][name]
+        if size < 1:
+            raise UserError(
+                f"{path}: encoder: config: {name}: expected at least 1, not {size}; restore the "
+                "file"
+            )
+    _check_tasks(content["tasks"], path)
+    # Another version may know settings that this one does not.
+    known = {item.name for item in fields(TrainConfig)}
+    own = {name: value for name, value in content["config"].items() if name in known}
+    config = content["config"] | checked(own, TrainConfig, where=f"{path}: config")
+    return {**content, "config": config}
+
+
+def _check_tasks(tasks: Mapping[str, Any], path: Path) -> None:
+    if not tasks:
+        raise UserError(f"{path}: 'tasks' names no task; restore the file")
+    for name, task in tasks.items():
+        try:
+            called = task_from_dict(task).name
+        except UserError as error:
+            raise UserError(f"{path}: tasks: {name}: {error}; restore the file") from None
+        if called != name:
+            raise UserError(f"{path}: tasks: {name}: is called '{called}'; restore the file")

@@ -1,0 +1,51 @@
+"""Whether a passage answers a question: windows say so one by one, questions by all of theirs."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.special import softmax
+
+from tfglue.data.questions import Questions
+from tfglue.data.span_features import SpanFeatures
+from tfglue.metrics.classification import accuracy, average_precision
+from tfglue.predictions.rows import ClassPredictions
+
+ANSWERABLE, UNANSWERABLE = 0, 1
+
+
+@dataclass(frozen=True)
+class AnswerablePredictions(ClassPredictions):
+    """A question is answerable as far as the window is that looks most like it.
+
+    BERTVision calls a question unanswerable as soon as one window is, which makes long passages
+    unanswerable; here all windows have to be.
+
+    Args:
+        examples: `Questions`.
+        features: `SpanFeatures`.
+        outputs: logits (rows, 2).
+    """
+
+    examples: Questions
+    features: SpanFeatures
+
+    @cached_property
+    def probabilities(self):
+        """float64 (questions, 2): of being answerable, and of being unanswerable."""
+        of_windows = softmax(self.outputs.logits.astype(np.float64), axis=-1)[:, ANSWERABLE]
+        best = np.maximum.reduceat(of_windows, self.features.question_splits[:-1])
+        return np.stack([best, 1 - best], axis=1)
+
+    @cached_property
+    def values(self):
+        """Class ids, (questions,)."""
+        return np.argmax(self.probabilities, axis=-1)
+
+    def metrics(self):
+        """``average_precision`` of finding what is unanswerable, and ``accuracy``."""
+        labels = np.where(self.examples.answerable, ANSWERABLE, UNANSWERABLE)
+        return {
+            "average_precision": average_precision(labels, self.probabilities[:, UNANSWERABLE]),
+            "accuracy": accuracy(labels, self.values),
+        }

@@ -1,0 +1,94 @@
+"""Answers that are a tag for each word."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+from scipy.special import softmax
+
+from tfglue.data.tag_features import TagFeatures
+from tfglue.data.tagged_sentences import TaggedSentences
+from tfglue.data.word_columns import columns_text
+from tfglue.files import json_text
+from tfglue.metrics import tagging
+from tfglue.predictions.predictions import Predictions, nine_digits
+
+_METRICS = {
+    "entity_f1": tagging.entity_f1, "precision": tagging.precision, "recall": tagging.recall,
+    "accuracy": tagging.accuracy,
+}
+
+
+@dataclass(frozen=True)
+class TagPredictions(Predictions):
+    """The most probable tag of each word, as its first piece says it.
+
+    Args:
+        examples: `TaggedSentences`.
+        features: `TagFeatures`.
+        outputs: logits (tokens, tags).
+    """
+
+    examples: TaggedSentences
+    features: TagFeatures
+
+    @cached_property
+    def word_logits(self) -> np.ndarray:
+        """float32 (words, tags)."""
+        answering = np.flatnonzero(self.features.word_of_token >= 0)
+        logits = np.empty((len(self.examples.words), len(self.task.labels)), np.float32)
+        logits[self.features.word_of_token[answering]] = self.outputs.logits[answering]
+        return logits
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """Tag ids, (words,)."""
+        return np.argmax(self.word_logits, axis=-1)
+
+    @cached_property
+    def tags(self) -> list[str]:
+        """The tag of every word."""
+        return [self.task.labels[value] for value in self.values]
+
+    def metrics(self):
+        """The task's metrics over all words, or over all entities that the tags spell."""
+        gold, predicted = self._by_sentence(self._gold), self._by_sentence(self.tags)
+        return {name: _METRICS[name](gold, predicted) for name in self.task.metrics}
+
+    def records(self):
+        """``id``, ``words``, ``labels``, and ``probabilities`` of these labels."""
+        probabilities = softmax(self.word_logits.astype(np.float64), axis=-1).max(axis=-1)
+        return [
+            {"id": sentence_id, "words": words, "labels": tags, "probabilities": nine_digits(sure)}
+            for sentence_id, words, tags, sure in zip(
+                self.examples.ids, self._by_sentence(self.examples.words),
+                self._by_sentence(self.tags), self._by_sentence(probabilities.tolist()),
+                strict=True,
+            )
+        ]
+
+    def text(self):
+        """The columns of the file that the words came from, with these tags."""
+        return columns_text(self.examples, self.tags)
+
+    def files(self):
+        """The answers in the columns of the file that the words came from; a report by label."""
+        file = self.examples.file
+        suffix = ".conllu" if file is not None and file.name.endswith(".conllu") else ".txt"
+        files = {f"/predictions{suffix}": self.text()}
+        if self.examples.labelled:
+            gold, predicted = self._by_sentence(self._gold), self._by_sentence(self.tags)
+            plain = self.task.main_metric == "accuracy"
+            report = tagging.token_label_report if plain else tagging.per_label_report
+            rows = [row._asdict() for row in report(gold, predicted)]
+            files["/report.json"] = json_text(rows)
+        return files
+
+    @property
+    def _gold(self) -> list[str]:
+        return [self.task.labels[tag] for tag in self.examples.tags]
+
+    def _by_sentence(self, values: list) -> list[list]:
+        splits = self.examples.row_splits
+        return [values[begin:end] for begin, end in pairwise(splits)]

@@ -1,0 +1,119 @@
+"""Complete settings: what the user gave, filled from recipes and the tasks' own defaults."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from tfglue.config import (
+    OF_EACH_TASK,
+    OF_SEVERAL_TASKS,
+    TrainConfig,
+    evaluation_interval,
+    null_threshold,
+    saved_epochs,
+    settings_of_other_kinds,
+    task_list,
+    task_numbers,
+)
+from tfglue.errors import UserError, suggestion
+from tfglue.tasks.task import Recipe, Task
+from tfglue.training_recipe import TrainingRecipe, read_recipe
+
+# The demonstration encoder starts from random weights, so it needs a higher rate and more epochs,
+# most of all to learn what two sentences have to do with each other.
+TINY = {"max_length": 64, "batch_size": 32, "learning_rate": 1e-3, "epochs": 6.0}
+TINY_PAIR_EPOCHS = 20.0
+
+
+def resolve(given: Mapping[str, Any], *tasks: Task) -> TrainConfig:
+    """Fills what the user did not give.
+
+    Flags win over the named recipe, that over the settings of the `tiny` encoder or of the task
+    (of several tasks, over those that most papers share), and those over the defaults of
+    `TrainConfig`.
+
+    Args:
+        given: settings the user gave, checked.
+        tasks: what is trained.
+
+    Raises:
+        UserError: for an unknown recipe, or settings that contradict each other.
+    """
+    recipe = read_recipe(given["recipe"]) if given.get("recipe") else TrainingRecipe({}, {}, "")
+    values = recipe.of(tasks[0].name) if len(tasks) == 1 else recipe.general
+    own = _own_settings({**values, **given}, tasks[0].recipe if len(tasks) == 1 else Recipe(),
+                        any(len(task.text_fields) == 2 for task in tasks))
+    name = ",".join(task.name for task in tasks)
+    if len(tasks) == 1:
+        values = {n: value for n, value in values.items() if n not in OF_SEVERAL_TASKS}
+    config = TrainConfig(**(own | values | dict(given) | {"task": name}))
+    _check(config, tasks)
+    for name in OF_SEVERAL_TASKS:
+        if name in given and len(tasks) == 1:
+            raise UserError(f"--{name} goes with several tasks, --task a,b")
+    others = frozenset.intersection(*(settings_of_other_kinds(task.kind) for task in tasks))
+    for name in others & given.keys():
+        kinds = ", ".join(f"{task.name} is of kind {task.kind}" for task in tasks)
+        raise UserError(f"--{name}: does not apply, {kinds}")
+    return config
+
+
+def task_config(config: TrainConfig, given: Mapping[str, Any], task: Task, count: int
+                ) -> TrainConfig:
+    """The settings of one of `count` tasks that are trained together.
+
+    Most settings are the run's. Those of `OF_EACH_TASK` are each task's own: as given, as the
+    recipe says under ``tasks``, as it says for all, or as the task's own default is.
+
+    Raises:
+        UserError: the recipe sets for one task what several share.
+    """
+    if count == 1:
+        return config
+    recipe = read_recipe(given["recipe"]) if given.get("recipe") else TrainingRecipe({}, {}, "")
+    by_task = recipe.by_task.get(task.name, {})
+    for name in by_task:
+        if name not in OF_EACH_TASK:
+            raise UserError(
+                f"{recipe.path}: tasks: {task.name}: {name} is shared by tasks that are trained "
+                f"together; only {', '.join(OF_EACH_TASK)} may differ"
+            )
+    own = _own_settings({**recipe.general, **given}, task.recipe, len(task.text_fields) == 2)
+    values = own | recipe.general | by_task | dict(given)
+    return replace(
+        config, **{name: values[name] for name in OF_EACH_TASK if values.get(name) is not None}
+    )
+
+
+def _own_settings(values: Mapping[str, Any], recipe: Recipe, pairs: bool) -> dict[str, Any]:
+    if values.get("encoder", "tiny") == "tiny":
+        return TINY | ({"epochs": TINY_PAIR_EPOCHS} if pairs else {})
+    return {name: value for name, value in asdict(recipe).items() if name != "source"}
+
+
+def _check(config: TrainConfig, tasks: Sequence[Task]) -> None:
+    if config.train_examples is not None and config.train_fraction is not None:
+        raise UserError("--train_examples and --train_fraction exclude each other; give one")
+    for name in ("dev_file", "test_file", "text_fields", "label_field", "kind"):
+        if getattr(config, name) is not None and config.train_file is None:
+            raise UserError(f"--{name} goes with --train_file, your own data")
+    if config.train_file is not None and config.data is not None:
+        raise UserError("--data and --train_file exclude each other; give one")
+    if config.train_file is not None and config.dev_file is None and config.patience is not None:
+        raise UserError("--patience needs --dev_file: without it nothing is evaluated")
+    evaluation_interval(config.evaluate_every, updates_per_epoch=1)
+    saved_epochs(config.save)
+    null_threshold(config)
+    _check_several(config, tasks)
+
+
+def _check_several(config: TrainConfig, tasks: Sequence[Task]) -> None:
+    names = [task.name for task in tasks]
+    weights = task_numbers("task_weights", config.task_weights)
+    for setting, given in (("best_on", task_list(config.best_on)), ("task_weights", weights)):
+        for name in given:
+            if name not in names:
+                raise UserError(
+                    f"--{setting}: '{name}' is not trained here{suggestion(name, names)} "
+                    f"(tasks: {', '.join(names)})"
+                )

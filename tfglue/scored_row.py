@@ -1,0 +1,45 @@
+"""What one finished run scored: a row of ``restarts.json`` and of every comparison."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from tfglue.errors import UserError
+from tfglue.run_folder import RunFolder
+
+
+def scored_row(run: RunFolder, around: Path, task: str, metric: str) -> dict[str, Any]:
+    """The row of a run.
+
+    Args:
+        run: a finished run.
+        around: the folder of the experiment, which the row names the run from.
+        task: one of the tasks that the run answers.
+        metric: its main metric.
+
+    Returns:
+        ``seed``, ``run``, ``score`` (the main metric on dev), ``metrics`` by split, ``floor`` (what
+        a model scores that has learned nothing), ``degenerate`` (no better than that), ``seconds``
+        and ``updates``. None stands for what is not known, a score without dev rows above all.
+
+    Raises:
+        UserError: the run is not finished, or a file of it is missing or damaged.
+    """
+    manifest, metrics = run.finished_manifest(), run.metrics()
+    if metrics["main"].get(task) != metric:
+        raise UserError(
+            f"{run.path / 'metrics.json'}: main: expected {task}: {metric}; restore the file"
+        )
+    splits = metrics[task]
+    score = splits.get("dev", {}).get(metric)
+    floor = manifest["result"].get("floor", {}).get(task)
+    return {
+        "seed": manifest["config"]["seed"],
+        "run": os.path.relpath(run.path, around),
+        "score": score,
+        "metrics": splits,
+        "floor": floor,
+        "degenerate": None if None in (score, floor) else score <= floor,
+        "seconds": run.timing().get("seconds"),
+        "updates": manifest["result"]["updates"],
+    }

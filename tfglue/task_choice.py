@@ -1,0 +1,78 @@
+"""Which tasks a run trains on, and where their rows come from."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tfglue import tasks
+from tfglue.config import text_fields
+from tfglue.data.sources import FileSource, Source, open_source
+from tfglue.errors import UserError, suggestion
+from tfglue.tasks.files import task_from_files
+from tfglue.tasks.tags import read_tag_file
+from tfglue.tasks.task import Task
+
+Say = Callable[[str], None]
+
+_FILE_SETTINGS = {"train": "train_file", "dev": "dev_file", "test": "test_file"}
+
+
+def choose_tasks(given: Mapping[str, Any], say: Say) -> list[tuple[Task, Source]]:
+    """The tasks and the sources of their rows, from the settings the user gave.
+
+    Raises:
+        UserError: no task is named, or one twice, or one cannot be trained, or data are not there.
+    """
+    name = given.get("task") or ""
+    if given.get("train_file"):
+        return [_task_of_files(name, given, say)]
+    if not name:
+        raise UserError(f"--task is needed; one of: {', '.join(tasks.names())}")
+    _check_named_once(name)
+    chosen = tasks.expand(name)
+    found = []
+    for task in chosen:
+        if task.predicted_by:
+            raise UserError(
+                f"--task {task.name} has no training data; train {task.predicted_by} and "
+                f"run python -m tfglue.predict --task {task.name} on it"
+            )
+        if given.get("labels") and task.kind == "tag":
+            task = replace(task, labels=read_tag_file(given["labels"]))
+        source = open_source(task, given.get("data"))
+        whose = "data" if len(chosen) == 1 else f"data of {task.name}"
+        say(f"{whose}: {source.description}")
+        # The source knows the tags that were found, where the task declares none.
+        found.append((source.task, source))
+    return found
+
+
+def _check_named_once(text: str) -> None:
+    single = [tasks.find(part).name for part in text.split(",") if tasks.find(part)]
+    for name in single:
+        if single.count(name) > 1:
+            raise UserError(f"--task {text}: {name} is named twice; name every task once")
+
+
+def _task_of_files(name: str, given: Mapping[str, Any], say: Say) -> tuple[Task, Source]:
+    if "," in name:
+        raise UserError(f"--task {name}: files of your own are of one task; give it one name")
+    base = tasks.find(name)
+    if base is None and name:
+        say(f"new task '{name}'{suggestion(name, tasks.names())}")
+    paths = {split: given[key] for split, key in _FILE_SETTINGS.items() if given.get(key)}
+    fields = text_fields(given.get("text_fields"))
+    task, lines = task_from_files(
+        name=name or re.sub(r"[^\w-]+", "-", Path(given["train_file"]).stem).strip("-") or "task",
+        text_fields=fields,
+        label_field=given.get("label_field"),
+        kind=given.get("kind"),
+        base=base,
+        labels=given.get("labels"),
+        **{_FILE_SETTINGS[split]: path for split, path in paths.items()},
+    )
+    for line in lines:
+        say(line)
+    return task, FileSource(task, paths, fields, given.get("label_field"))

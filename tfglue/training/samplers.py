@@ -1,0 +1,142 @@
+"""Which task's batch comes next, when several are trained together."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfglue.errors import UserError
+from tfglue.registry import Registry
+
+ANNEALED_TO = 0.2
+"""Exponent of the last epoch (Stickland and Murray 2019, 3.3)."""
+
+
+@dataclass(frozen=True)
+class TaskSizes:
+    """How large the tasks are, in the order in which they were named.
+
+    Args:
+        examples: of each task, its cap applied.
+        updates: that one pass over these takes.
+    """
+
+    examples: np.ndarray
+    updates: np.ndarray
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Where training stands.
+
+    Args:
+        number: from 0.
+        count: epochs of the whole training, rounded up.
+        updates: optimizer updates of this epoch.
+        random: seeded for this epoch alone.
+    """
+
+    number: int
+    count: int
+    updates: int
+    random: np.random.Generator
+
+
+Sampler = Callable[[TaskSizes, Epoch], np.ndarray]
+"""Returns the place of the task of each update of an epoch, (updates,)."""
+
+
+def probabilities(examples: np.ndarray, exponent: float) -> np.ndarray:
+    """Chances of tasks, proportional to ``examples ** exponent`` (Stickland and Murray 2019, 3.3).
+
+    1 is proportional sampling, 1/2 square-root sampling, 0 gives all tasks the same chance.
+    """
+    logarithms = exponent * np.log(examples)
+    weights = np.exp(logarithms - logarithms.max())
+    return weights / weights.sum()
+
+
+def annealed_exponent(epoch: int, epochs: int) -> float:
+    """1 in the first epoch, `ANNEALED_TO` in the last, in equal steps; 1 where there is but one."""
+    return 1 - (1 - ANNEALED_TO) * epoch / max(epochs - 1, 1)
+
+
+def shuffle(sizes: TaskSizes, epoch: Epoch) -> np.ndarray:
+    """All updates of all tasks in random order, begun again where an epoch is longer than that."""
+    once = np.repeat(np.arange(len(sizes.updates)), sizes.updates)
+    rounds = [epoch.random.permutation(once) for _ in range(-(-epoch.updates // len(once)))]
+    return np.concatenate(rounds)[: epoch.updates]
+
+
+def round_robin(sizes: TaskSizes, epoch: Epoch) -> np.ndarray:
+    """One task after the other; epochs go on where the last one stopped."""
+    first = epoch.number * epoch.updates
+    return (first + np.arange(epoch.updates)) % len(sizes.updates)
+
+
+def _drawn(exponent: Callable[[Epoch], float]) -> Sampler:
+    def sample(sizes: TaskSizes, epoch: Epoch) -> np.ndarray:
+        chances = probabilities(sizes.examples, exponent(epoch))
+        return epoch.random.choice(len(chances), epoch.updates, p=chances)
+
+    return sample
+
+
+SAMPLERS: Registry[Sampler] = Registry("sampler")
+SAMPLERS.add("shuffle", shuffle)
+SAMPLERS.add("round_robin", round_robin)
+SAMPLERS.add("proportional", _drawn(lambda epoch: 1.0))
+SAMPLERS.add("sqrt", _drawn(lambda epoch: 0.5))
+SAMPLERS.add("uniform", _drawn(lambda epoch: 0.0))
+SAMPLERS.add("annealed", _drawn(lambda epoch: annealed_exponent(epoch.number, epoch.count)))
+
+_TEMPERATURE = "temperature"
+
+
+def sampler(text: str) -> Sampler:
+    """The sampler of a `--sampler` setting; ``temperature:t`` draws with the exponent 1/t.
+
+    Raises:
+        UserError: for an unknown name, or a temperature that is no positive number.
+    """
+    name, colon, value = text.partition(":")
+    if name.strip().lower() != _TEMPERATURE:
+        if colon:
+            raise UserError(f"--sampler {text}: {name} takes no value; only {_TEMPERATURE}:t does")
+        return SAMPLERS.get(name)
+    try:
+        temperature = float(value)
+        if not 0 < temperature < float("inf"):
+            raise ValueError
+    except ValueError:
+        raise UserError(
+            f"--sampler {text}: expected {_TEMPERATURE}:t with a positive number t"
+        ) from None
+    return _drawn(lambda epoch: 1 / temperature)
+
+
+@dataclass(frozen=True)
+class TaskOrder:
+    """The order of tasks over a whole training, a function of the seed.
+
+    Args:
+        sizes: by task.
+        sampler: draws an epoch.
+        updates_per_epoch: optimizer updates that make an epoch.
+        epochs: of the whole training, rounded up.
+        seed: seed of the run.
+    """
+
+    sizes: Mapping[str, tuple[int, int]]
+    sampler: Sampler
+    updates_per_epoch: int
+    epochs: int
+    seed: int
+
+    def epoch(self, number: int) -> np.ndarray:
+        """Places of the tasks of an epoch's updates, (updates_per_epoch,)."""
+        examples, updates = np.array(list(self.sizes.values())).T
+        # The word keeps this stream apart from those that order rows.
+        random = np.random.default_rng([self.seed, number, 0x7A5C])
+        epoch = Epoch(number, self.epochs, self.updates_per_epoch, random)
+        return self.sampler(TaskSizes(examples, updates), epoch)

@@ -1,0 +1,70 @@
+"""Published settings, or the user's own, as YAML files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfglue.config import NOT_STORED, TrainConfig
+from tfglue.errors import UserError, suggestion
+from tfglue.files import read_yaml
+from tfglue.flags import checked
+
+RECIPES = Path(__file__).parent / "recipes"
+
+# A recipe says how to train; what is trained on, and where it goes, is said with each command.
+_NOT_IN_RECIPES = (
+    "task", "data", "train_file", "dev_file", "test_file", "text_fields", "label_field", "kind",
+    "recipe", "strategy", "init", "init_parts", *NOT_STORED,
+)
+
+
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """Settings of a recipe.
+
+    Args:
+        general: for all tasks.
+        by_task: task name -> settings that win over the general ones.
+        path: the file, for messages.
+    """
+
+    general: Mapping[str, Any]
+    by_task: Mapping[str, Mapping[str, Any]]
+    path: str
+
+    def of(self, task: str) -> dict[str, Any]:
+        """Settings of one task that is trained alone."""
+        return {**self.general, **self.by_task.get(task, {})}
+
+
+def read_recipe(name: str) -> TrainingRecipe:
+    """Settings of a shipped recipe or a YAML file.
+
+    Raises:
+        UserError: for an unknown name, unreadable YAML, or an unknown or misplaced setting.
+    """
+    shipped = {path.stem: path for path in sorted(RECIPES.glob("*.yaml"))}
+    path = shipped.get(name, Path(name))
+    if name not in shipped and not path.is_file():
+        raise UserError(
+            f"--recipe: '{name}' is neither a shipped recipe ({', '.join(shipped)}) nor a file"
+            f"{suggestion(name, shipped)}"
+        )
+    content = _settings(read_yaml(path) or {}, str(path))
+    by_task = _settings(content.pop("tasks", None) or {}, f"{path}: tasks")
+    parts = {"": checked(content, TrainConfig, where=str(path))}
+    for task, settings in by_task.items():
+        where = f"{path}: tasks: {task}"
+        parts[task] = checked(_settings(settings or {}, where), TrainConfig, where=where)
+    for settings in parts.values():
+        for misplaced in (name for name in _NOT_IN_RECIPES if name in settings):
+            raise UserError(f"{path}: '{misplaced}' belongs on the command line, not in a recipe")
+    return TrainingRecipe(parts.pop(""), parts, str(path))
+
+
+def _settings(value: Any, where: str) -> dict[str, Any]:
+    """The value as a mapping of names; keys without a value are left out."""
+    if not isinstance(value, dict):
+        raise UserError(f"{where}: expected settings as 'name: value' lines")
+    return {str(name): item for name, item in value.items() if item is not None}
