@@ -7,13 +7,17 @@ Afterwards `--data DIR` reads the same rows without tensorflow-datasets and with
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tfglue import tasks
 from tfglue.command_line import Parser, quiet_tensorflow, run
 from tfglue.data.examples import Examples, TextExamples
 from tfglue.data.questions import Questions
-from tfglue.data.sources import SAMPLE_FOLDER, Source, find_folder, open_source
+from tfglue.data.sources import SAMPLE_FOLDER, Source, open_source
+from tfglue.data.tagged_sentences import TaggedSentences
+from tfglue.data.tagged_text import tagged_text
+from tfglue.data.task_folder import find_folder
 from tfglue.errors import UserError
 from tfglue.files import atomic_file, write_text
 from tfglue.tasks.squad_question import SquadQuestion
@@ -35,6 +39,9 @@ def write_split(examples: Examples, task: Task, file: AnyFile, path: Path) -> in
     """
     if isinstance(examples, Questions):
         write_text(path, squad_text(_asked(examples), task.folders[0], task.negatives))
+        return 0
+    if isinstance(examples, TaggedSentences):
+        write_text(path, tagged_text(examples, [task.labels[tag] for tag in examples.tags], file))
         return 0
     return _write_table(examples, task, file, path)
 
@@ -77,7 +84,9 @@ def _download(argv: Sequence[str] | None) -> None:
     output = Path(flags.output)
     if output.exists() and not output.is_dir():
         raise UserError(f"--output {output}: this is a file, not a folder")
-    sources = [open_source(task, flags.data) for task in _tasks(flags.task, flags.data)]
+    # Training files are written whole, whatever part of them a run would hold out.
+    chosen = [replace(task, held_out=0.0) for task in _tasks(flags.task, flags.data)]
+    sources = [open_source(task, flags.data) for task in chosen]
     # Tasks may share a file; it is written once.
     planned: dict[Path, tuple[Source, str]] = {}
     for source in sources:

@@ -14,16 +14,20 @@ import numpy as np
 
 from tfglue import tasks
 from tfglue.command_line import Parser, run
-from tfglue.data.examples import TextExamples
+from tfglue.data.examples import Examples
 from tfglue.data.questions import Questions
 from tfglue.data.reading import table_of
-from tfglue.data.sources import FolderSource, find_folder
+from tfglue.data.sources import FolderSource
+from tfglue.data.tagged_sentences import TaggedSentences
+from tfglue.data.task_folder import find_folder
 from tfglue.errors import UserError
 from tfglue.files import write_json
 from tfglue.tasks.squad import ANSWERABLE_LABELS
+from tfglue.tasks.tags import with_found_tags
 from tfglue.tasks.task import SplitFile, Task
 
 PROBLEMS_LISTED = 20
+LABELS_SHOWN = 10
 
 
 @dataclass
@@ -34,11 +38,12 @@ class SplitReport:
         file: path of the file.
         rows: usable rows.
         unit: what a row is called.
+        words: words in all rows; None where nobody counts them.
         skipped: rows that the declaration leaves out (broken rows, ignored labels).
         official_rows: usable rows of the published file; None if it is not known.
         columns: names in the header; empty without one.
-        labels: rows of each class, the lowest and highest score, or answerable and unanswerable
-            questions.
+        labels: rows of each class, the lowest and highest score, answerable and unanswerable
+            questions, or words of each tag, the most frequent first.
         problem_count: number of problems.
         problems: the first `PROBLEMS_LISTED` of them, each with path, place and message.
         notes: what is worth knowing and no mistake.
@@ -47,6 +52,7 @@ class SplitReport:
     file: str
     rows: int = 0
     unit: str = "rows"
+    words: int | None = None
     skipped: int = 0
     official_rows: int | None = None
     columns: list[str] = field(default_factory=list)
@@ -75,7 +81,11 @@ def verify_split(source: FolderSource, split: str) -> SplitReport:
         report.add_problem(str(error))
         return report
     report.rows = len(examples)
-    report.unit = "questions" if isinstance(examples, Questions) else "rows"
+    if isinstance(examples, Questions):
+        report.unit = "questions"
+    if isinstance(examples, TaggedSentences):
+        report.unit = "sentences"
+        report.words = len(examples.words)
     report.skipped = examples.skipped
     report.labels = _labels(source.task, examples)
     if file.rows not in (None, report.rows):
@@ -100,12 +110,22 @@ def verify_folder(root: Path) -> dict[str, dict[str, SplitReport]]:
         task = tasks.get(name)
         folder = find_folder(task, root)
         if folder is not None:
-            source = FolderSource(task, folder)
-            reports[name] = {split: verify_split(source, split) for split in source.splits()}
+            reports[name] = _verify_task(task, folder)
     if not reports:
         folders = dict.fromkeys(tasks.get(name).folders[0] for name in tasks.names())
         raise UserError(f"{root}: no task folder is in it (looked for {', '.join(folders)})")
     return reports
+
+
+def _verify_task(task: Task, folder: Path) -> dict[str, SplitReport]:
+    try:
+        # The same lines are read again for the report, and told then.
+        task = with_found_tags(task, folder, on_problem=lambda problem: None)
+    except UserError as error:
+        path = folder / task.files["train"].name
+        return {"train": SplitReport(str(path), problem_count=1, problems=[str(error)])}
+    source = FolderSource(task, folder)
+    return {split: verify_split(source, split) for split in source.splits()}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -144,19 +164,25 @@ def _verify(argv: Sequence[str] | None) -> int:
     return 2 if problems else 0
 
 
-def _texts(examples: TextExamples | Questions) -> tuple[list[str], ...]:
+def _texts(examples: Examples) -> tuple[list[str], ...]:
     if isinstance(examples, Questions):
         return examples.texts, examples.contexts
+    if isinstance(examples, TaggedSentences):
+        return (examples.words,)
     return examples.texts
 
 
-def _labels(task: Task, examples: TextExamples | Questions) -> dict[str, int | float]:
+def _labels(task: Task, examples: Examples) -> dict[str, int | float]:
     if not examples.labelled:
         return {}
     if isinstance(examples, Questions):
         answerable = int(examples.answerable.sum())
         counts = (answerable, len(examples) - answerable)
         return dict(zip(ANSWERABLE_LABELS, counts, strict=True))
+    if isinstance(examples, TaggedSentences):
+        counts = np.bincount(examples.tags, minlength=len(task.labels))
+        most = np.argsort(-counts, kind="stable")
+        return {task.labels[tag]: int(counts[tag]) for tag in most if counts[tag]}
     if task.kind == "regress":
         return {"lowest": float(examples.labels.min()), "highest": float(examples.labels.max())}
     counts = np.bincount(examples.labels, minlength=len(task.labels))
@@ -164,8 +190,13 @@ def _labels(task: Task, examples: TextExamples | Questions) -> dict[str, int | f
 
 
 def _print(split: str, report: SplitReport) -> None:
-    labels = ", ".join(f"{name} {value:,}" for name, value in report.labels.items())
-    print(f"  {split}: {report.rows:,} {report.unit}, {labels or 'unlabelled'} ({report.file})")
+    labels = [f"{name} {value:,}" for name, value in report.labels.items()]
+    more = len(labels) - LABELS_SHOWN
+    shown = ", ".join(labels[:LABELS_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    words = "" if report.words is None else f" of {report.words:,} words"
+    print(
+        f"  {split}: {report.rows:,} {report.unit}{words}, {shown or 'unlabelled'} ({report.file})"
+    )
     if report.columns:
         print(f"    columns: {', '.join(report.columns)}")
     for note in report.notes:

@@ -12,8 +12,8 @@ from tfglue.data.batches import BatchPlan
 from tfglue.errors import UserError
 from tfglue.training.checkpoint import CheckpointFolder
 from tfglue.training.loop import Interrupted, LoopSettings, TrainingLoop
-from tfglue.training.schedule import WarmupSchedule
 from tfglue.training.samplers import TaskOrder, sampler
+from tfglue.training.schedule import WarmupSchedule
 from tfglue.training.task_batches import MixedBatches, TaskBatches
 
 SCORES = [0.1, 0.5, 0.4, 0.3, 0.2, 0.1]

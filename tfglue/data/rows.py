@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfglue.data.examples import TextExamples
-from tfglue.errors import UserError, suggestion
-from tfglue.tasks.tables import Table, holds_tab_or_break, parse_number
+from tfglue.data.labels import LabelParser
+from tfglue.errors import UserError
+from tfglue.tasks.tables import Table, holds_tab_or_break
 from tfglue.tasks.task import Column, Task
 
 ID_COLUMNS = ("index", "id", "idx")
-_LABELS_SHOWN = 10
 
 
 def read_examples(
@@ -33,7 +33,7 @@ def read_examples(
     wanted = [*text] if label is None else [*text, label]
     named = [name for name in ID_COLUMNS if name in (table.columns or ()) and name not in wanted]
     columns = wanted + named[:1]
-    parse = _LabelParser(task)
+    parse = LabelParser(task)
     ids: list[str] = []
     texts: list[list[str]] = [[] for _ in text]
     labels: list[float] = []
@@ -69,37 +69,3 @@ def read_examples(
         origin=str(table.path),
         skipped=table.skipped + ignored,
     )
-
-
-class _LabelParser:
-    """Turns what a file writes into a class id or a score, or says what is wrong with it."""
-
-    def __init__(self, task: Task):
-        self._task = task
-        self._known: dict[str, int] = {}
-
-    def __call__(self, text: str) -> tuple[float, str]:
-        return self._class(text) if self._task.labels else self._score(text)
-
-    def _class(self, text: str) -> tuple[float, str]:
-        if text not in self._known:
-            label_id = self._task.label_id(text)
-            if label_id is None:
-                expected = self._task.file_labels or self._task.labels
-                shown = ", ".join(expected[:_LABELS_SHOWN])
-                more = len(expected) - _LABELS_SHOWN
-                return 0, (
-                    f"unknown label '{text}', expected one of {shown}"
-                    f"{f' and {more} more' if more > 0 else ''}{suggestion(text, expected)}"
-                )
-            self._known[text] = label_id
-        return self._known[text], ""
-
-    def _score(self, text: str) -> tuple[float, str]:
-        score = parse_number(text)
-        if score is None:
-            return 0, f"score '{text}' is not a number"
-        lowest, highest = self._task.score_range or (score, score)
-        if not lowest <= score <= highest:
-            return 0, f"score {text} is outside {lowest:g} to {highest:g}"
-        return score, ""

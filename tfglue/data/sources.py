@@ -7,20 +7,23 @@ from typing import Protocol
 
 from tfglue import tasks
 from tfglue.data.examples import Examples
+from tfglue.data.held_out_source import HeldOutSource
 from tfglue.data.reading import read_file
 from tfglue.data.rows import read_examples
+from tfglue.data.task_folder import PARENTS, find_folder, holds_files, is_own_folder
 from tfglue.data.tfds_source import TfdsSource
 from tfglue.errors import UserError, suggestion
 from tfglue.tasks import glue
+from tfglue.tasks.column_files import find_columns
 from tfglue.tasks.files import find_label_column, find_text_columns
 from tfglue.tasks.squad import QUESTION_METRICS
 from tfglue.tasks.squad_document import SquadDocument
 from tfglue.tasks.tables import Table
+from tfglue.tasks.tags import with_found_tags
 from tfglue.tasks.task import SquadFile, Task
 
 SAMPLE_FOLDER = Path(tasks.__file__).parent / "sample"
 
-_PARENTS = ("", "glue", "glue_data")
 _ENTRIES_SHOWN = 12
 
 
@@ -77,7 +80,7 @@ class FolderSource:
 
 
 class FileSource:
-    """The user's own TSV, CSV or JSON-lines files, or questions in SQuAD's JSON, one a split.
+    """The user's own files, one a split: TSV, CSV, JSON lines, columns, or SQuAD's JSON.
 
     Args:
         task: the task that the rows are read as.
@@ -115,6 +118,9 @@ class FileSource:
         if self.task.kind in QUESTION_METRICS:
             file = SquadFile(path.name, labelled=not optional or SquadDocument(path).labelled)
             return read_file(path, file, self.task, labelled)
+        if self.task.kind == "tag":
+            file = find_columns(path, None if split in ("train", "dev") else self.task.labels)
+            return read_file(path, file, self.task, labelled)
         table = Table(path)
         text = find_text_columns(table, self._text_columns, self.task)
         label = None
@@ -132,10 +138,20 @@ def open_source(task: Task, data: str | None = None) -> Source:
             ``task=DIR,task2=DIR2``, where each DIR may be any of the former. None takes
             ``$GLUE_DIR`` for a GLUE task if it is set, else ``sample``.
 
+    A task that declares no dev file gets the held-out part of its training data as ``dev``. The
+    source's `task` has the tags that were found, where the task declares none.
+
     Raises UserError for a name that is nothing of this, and for a folder without the task's files.
     """
     if not task.files:
         raise UserError(f"task '{task.name}' has no published files; pass them with --train_file")
+    source = _open(task, data)
+    if task.held_out and "dev" not in task.files:
+        return HeldOutSource(source, task.held_out)
+    return source
+
+
+def _open(task: Task, data: str | None) -> Source:
     if data is None:
         glue_folder = os.environ.get("GLUE_DIR", "")
         if glue_folder and task.name in {glue_task.name for glue_task in glue.TASKS}:
@@ -157,31 +173,15 @@ def open_source(task: Task, data: str | None = None) -> Source:
     return _folder_source(task, data, "--data", explicit)
 
 
-def find_folder(task: Task, root: Path) -> Path | None:
-    """The folder of a task: `root` by its name, or a known sub-folder; None if there is neither.
-
-    Names are compared without regard to case; a folder counts if it holds a file of the task.
-    """
-    root = Path(root)
-    if root.resolve().name.lower() in _folder_names(task) and _holds_files(task, root):
-        return root
-    for parent in _PARENTS:
-        for base in _children(root, (parent,)) if parent else [root]:
-            for folder in _children(base, _folder_names(task)):
-                if _holds_files(task, folder):
-                    return folder
-    return None
-
-
 def _folder_source(task: Task, data: str, flag: str, explicit: bool = False) -> FolderSource:
     root = Path(data)
     if not root.is_dir():
         near = suggestion(data, ("sample", "tfds")) if flag == "--data" else ""
         raise UserError(f"{flag} {data}: no such folder{near} (sample, tfds, or a folder)")
     folder = find_folder(task, root)
-    if folder is None and _holds_files(task, root):
+    if folder is None and holds_files(task, root):
         # Files of this name alone prove little: RTE and WNLI share names, columns and labels.
-        owner = next((other for other in _declared() if _is_named(other, root)), None)
+        owner = next((other for other in _declared() if is_own_folder(other, root)), None)
         if owner and not explicit:
             raise UserError(
                 f"{flag} {data}: this is the folder of task '{owner.name}', not of '{task.name}' "
@@ -189,7 +189,7 @@ def _folder_source(task: Task, data: str, flag: str, explicit: bool = False) -> 
             )
         folder = root
     if folder is None:
-        places = [f"{parent}/{name}".lstrip("/") for parent in _PARENTS for name in task.folders]
+        places = [f"{parent}/{name}".lstrip("/") for parent in PARENTS for name in task.folders]
         entries = sorted(entry.name for entry in root.iterdir())
         more = len(entries) - _ENTRIES_SHOWN
         raise UserError(
@@ -198,6 +198,7 @@ def _folder_source(task: Task, data: str, flag: str, explicit: bool = False) -> 
             f"{f' and {more} more' if more > 0 else ''})"
         )
     note = " (from $GLUE_DIR)" if flag == "$GLUE_DIR" else ""
+    task = with_found_tags(task, folder)
     return FolderSource(task, folder, description=f"folder {folder}{note}")
 
 
@@ -217,28 +218,8 @@ def _declared() -> list[Task]:
     return [tasks.get(name) for name in tasks.names()]
 
 
-def _folder_names(task: Task) -> tuple[str, ...]:
-    return tuple(name.lower() for name in (*task.folders, task.name, *task.aliases))
-
-
-def _is_named(task: Task, folder: Path) -> bool:
-    return folder.resolve().name.lower() in _folder_names(task)
-
-
-def _holds_files(task: Task, folder: Path) -> bool:
-    return any((folder / file.name).is_file() for file in task.files.values())
-
-
 def _file_names(task: Task) -> str:
     return ", ".join(sorted({file.name for file in task.files.values()}))
-
-
-def _children(folder: Path, names: tuple[str, ...]) -> list[Path]:
-    """Sub-folders by lower-case name, in the order of `names`."""
-    if not folder.is_dir():
-        return []
-    found = sorted(entry for entry in folder.iterdir() if entry.name.lower() in names)
-    return sorted(filter(Path.is_dir, found), key=lambda entry: names.index(entry.name.lower()))
 
 
 def _unknown_split(task: Task, split: str, known: Mapping) -> UserError:

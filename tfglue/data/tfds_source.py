@@ -12,6 +12,7 @@ import numpy as np
 
 from tfglue.data.examples import Examples, TextExamples
 from tfglue.data.tfds_questions import TFDS_FEATURES, questions_of_rows
+from tfglue.data.tfds_sentences import sentences_of_rows
 from tfglue.errors import UserError, suggestion
 from tfglue.tasks.squad import QUESTION_METRICS
 from tfglue.tasks.task import Task
@@ -38,6 +39,7 @@ class TfdsSource:
             raise UserError(f"{task.name} is not in tensorflow-datasets; use --data DIR")
         self.task = task
         self.description = f"tfds {task.tfds.name}"
+        self._tags: list[str] = []
 
     def splits(self) -> tuple[str, ...]:
         """All splits that the task declares for TFDS."""
@@ -59,6 +61,8 @@ class TfdsSource:
         origin = f"tfds {self.task.tfds.name}/{self.task.tfds.splits[split]}"
         if self.task.kind in QUESTION_METRICS:
             return questions_of_rows(rows, self.task, origin, with_labels)
+        if self.task.kind == "tag":
+            return sentences_of_rows(rows, self.task, self._tags, origin, with_labels)
         return self._text_examples(origin, rows, with_labels)
 
     def _load(self, split: str) -> list[dict[str, Any]]:
@@ -91,14 +95,19 @@ class TfdsSource:
 
     def _check(self, features: Any) -> None:
         questions = self.task.kind in QUESTION_METRICS
-        needed = TFDS_FEATURES if questions else (*self.task.text_fields, "label")
-        missing = [name for name in needed if name not in features]
+        texts = self.task.tfds.text or self.task.text_fields
+        wanted = TFDS_FEATURES if questions else (*texts, self.task.tfds.label)
+        missing = [name for name in wanted if name not in features]
         if missing:
             raise UserError(
                 f"tfds {self.task.tfds.name}: no feature '{missing[0]}' "
                 f"(features: {', '.join(features)}); another version of tensorflow-datasets may fit"
             )
         if questions:
+            return
+        if self.task.kind == "tag":
+            # Tags are read by their names, in whichever order those come.
+            self._tags = features[self.task.tfds.label].feature.names
             return
         names = getattr(features["label"], "names", None)
         if tuple(names or ()) != self.task.labels:

@@ -9,7 +9,7 @@ from scipy.special import softmax
 
 from tfglue.data.tag_features import TagFeatures
 from tfglue.data.tagged_sentences import TaggedSentences
-from tfglue.data.word_columns import columns_text
+from tfglue.data.tagged_text import tagged_text
 from tfglue.files import json_text
 from tfglue.metrics import tagging
 from tfglue.predictions.predictions import Predictions, nine_digits
@@ -70,7 +70,7 @@ class TagPredictions(Predictions):
 
     def text(self):
         """The columns of the file that the words came from, with these tags."""
-        return columns_text(self.examples, self.tags)
+        return tagged_text(self.examples, self.tags)
 
     def files(self):
         """The answers in the columns of the file that the words came from; a report by label."""

@@ -1,11 +1,12 @@
 """Every task by name. Importing this loads no TensorFlow."""
 
 from tfglue.registry import Registry
-from tfglue.tasks import glue, nli, squad
-from tfglue.tasks.task import Recipe, SplitFile, Submission, Task, TfdsSource
+from tfglue.tasks import glue, nli, squad, tagging
+from tfglue.tasks.task import ColumnFile, Recipe, SplitFile, Submission, Task, TfdsSource
 
 __all__ = [
     "GROUPS",
+    "ColumnFile",
     "Recipe",
     "SplitFile",
     "Submission",
@@ -20,7 +21,7 @@ __all__ = [
 GROUPS = glue.GROUPS
 
 _REGISTRY: Registry[Task] = Registry("task")
-for _task in (*glue.TASKS, *nli.TASKS, *squad.TASKS):
+for _task in (*glue.TASKS, *nli.TASKS, *squad.TASKS, *tagging.TASKS):
     _REGISTRY.add(_task.name, _task, _task.aliases)
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from tfglue.errors import UserError, suggestion
+from tfglue.tasks.column_files import hold_tags, task_from_columns
 from tfglue.tasks.question_files import hold_questions, task_from_questions
 from tfglue.tasks.squad import QUESTION_METRICS
 from tfglue.tasks.tables import Table, holds_tab_or_break, parse_number
@@ -37,8 +38,9 @@ def task_from_files(
     label_field: str | None = None,
     kind: str | None = None,
     base: Task | None = None,
+    labels: str | None = None,
 ) -> tuple[Task, list[str]]:
-    """Makes a task of the user's own TSV, CSV or JSON-lines files, or of SQuAD's JSON.
+    """Makes a task of the user's own files: TSV, CSV, JSON lines, columns, or SQuAD's JSON.
 
     Args:
         name: the task's name, used in file names.
@@ -46,13 +48,15 @@ def task_from_files(
             of them ``.json`` with questions on passages.
         text_fields: the text columns; found by `find_text_columns` if None.
         label_field: the label column; found by `find_label_column` if None.
-        kind: ``classify`` or ``regress``; for questions ``span`` or ``answerable``. If None:
-            questions are of kind ``span``; numbers are scores, unless they are integers of at most
-            20 different values; anything else is a class.
+        kind: ``classify`` or ``regress``; for questions ``span`` or ``answerable``; ``tag``. If
+            None: questions are of kind ``span``, files of `TAG_SUFFIXES` hold tags; elsewhere
+            numbers are scores, unless they are integers of at most 20 different values, and
+            anything else is a class.
         base: a declared task whose text fields, labels and kind the files follow.
+        labels: a file that lists the tags, for tags only; they are found in the files if None.
 
     Returns:
-        The task (`base` itself where one is given), and lines that tell what was found.
+        The task (`base` itself where one with labels is given), and lines that tell what was found.
 
     Raises UserError for columns that are not there, classes that are too few or too many, labels
     that do not fit the kind (with file and line), and questions that are not as they should be.
@@ -61,19 +65,22 @@ def task_from_files(
     paths = {split: path for split, path in files.items() if path}
     if not paths:
         raise UserError("no file is given; pass --train_file, --dev_file or --test_file")
-    kinds = (*_METRICS, *QUESTION_METRICS)
+    kinds = (*_METRICS, *QUESTION_METRICS, "tag")
     if kind is not None and kind not in kinds:
         raise UserError(f"--kind {kind}: unknown{suggestion(kind, kinds)} ({', '.join(kinds)})")
     if base is not None and kind not in (None, base.kind):
         raise UserError(f"--kind {kind}: task '{base.name}' is of kind {base.kind}")
     if base is None:
         _check_new(name, train_file)
-    if hold_questions(paths, kind, base):
+    if hold_questions(paths, kind, base) or hold_tags(paths, kind, base):
         if text_fields or label_field:
             flag = "--text_fields" if text_fields else "--label_field"
-            raise UserError(f"{flag} names columns; questions on passages (.json) have none")
+            raise UserError(f"{flag} names columns; questions, words and tags have none of a name")
+        if hold_tags(paths, kind, base):
+            return task_from_columns(name, paths, kind, base, labels)
         return task_from_questions(name, paths, kind, base)
-
+    if labels:
+        raise UserError(f"--labels {labels}: lists tags; it goes with --kind tag")
     tables = {split: Table(path) for split, path in paths.items()}
     if base is not None:
         return base, [_columns_line(tables, text_fields, label_field, base)]
@@ -130,7 +137,8 @@ def find_text_columns(
         problem = "more than one choice of" if found else "no"
         raise UserError(
             f"{table.path}: {problem} text columns among {', '.join(table.columns)}; name them "
-            "with --text_fields (the first line of a TSV or CSV file must name the columns)"
+            "with --text_fields (the first line of a TSV or CSV file must name the columns; a file "
+            "with a word a line is for --kind tag)"
         )
     return tuple(found[0])
 

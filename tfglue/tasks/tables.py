@@ -9,10 +9,10 @@ from typing import Any
 
 from tfglue.errors import UserError, suggestion
 from tfglue.tasks.task import Column
+from tfglue.tasks.text_lines import read_lines
 
 SUFFIXES = (".tsv", ".txt", ".csv", ".jsonl")
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LARGEST_FLOAT32 = 3.4028234e38
 _TAB_AND_BREAKS = frozenset("\t\r\n")
 
@@ -181,38 +181,17 @@ class Table:
                 self.problem(line, 'expected one JSON object a line, as {"text": ...}')
 
     def _lines(self) -> Iterator[tuple[int, str]]:
-        """Yields numbered lines without their ends; blank lines at the very end are left out."""
+        """Yields numbered lines of text; blank lines at the very end are left out."""
         blank: list[int] = []
-        try:
-            with open(self.path, "rb") as stream:
-                for line, data in enumerate(stream, 1):
-                    if line == 1:
-                        data = data.removeprefix(_BYTE_ORDER_MARK)
-                    data = data.removesuffix(b"\n").rstrip(b"\r")
-                    if not data:
-                        blank.append(line)
-                        continue
-                    if blank:
-                        yield from ((number, "") for number in blank)
-                        blank.clear()
-                    text = self._decoded(line, data)
-                    if text is not None:
-                        yield line, text
-        except FileNotFoundError:
-            raise UserError(f"{self.path}: no such file") from None
-        except OSError as error:
-            raise UserError(f"{self.path}: cannot be read ({error.strerror})") from None
-
-    def _decoded(self, line: int, data: bytes) -> str | None:
-        if b"\0" in data:
-            self.problem(line, "holds a NUL byte; save the file as UTF-8 text")
-            return None
-        try:
-            return data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            byte = data[error.start]
-            self.problem(line, f"not UTF-8 (byte 0x{byte:02x}); save the file as UTF-8")
-            return None
+        for line, text in read_lines(self.path, self.problem):
+            if text == "":
+                blank.append(line)
+                continue
+            if blank:
+                yield from ((number, "") for number in blank)
+                blank.clear()
+            if text is not None:
+                yield line, text
 
 
 def parse_number(text: str) -> float | None:

@@ -76,16 +76,30 @@ class ColumnFile:
         """Whether the file has tags."""
         return self.tag is not None
 
+    @property
+    def conllu(self) -> bool:
+        """Whether the file is in the format of Universal Dependencies."""
+        return self.name.lower().endswith(".conllu")
+
 
 AnyFile = SplitFile | SquadFile | ColumnFile
 
 
 @dataclass(frozen=True)
 class TfdsSource:
-    """Where tensorflow-datasets holds the task: `name`, and its split for each of ours."""
+    """Where tensorflow-datasets holds the task.
+
+    Args:
+        name: the data set, with its configuration.
+        splits: its split for each of ours.
+        text: its features for the task's text fields, where they have other names.
+        label: its feature for the label.
+    """
 
     name: str
     splits: Mapping[str, str]
+    text: tuple[str, ...] = ()
+    label: str = "label"
 
 
 @dataclass(frozen=True)
