@@ -17,7 +17,7 @@ class TopLayerConfig(AdapterConfig):
     """
 
     name = "top_layer"
-    start = "replaced"
+    start = "perturbed"
 
     def build(self, shape, **options):
         return TopLayer(self, shape, **options)
