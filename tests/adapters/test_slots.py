@@ -1,5 +1,7 @@
 """How the encoder and the layer use an adapter, and that they do without."""
 
+import math
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,6 +16,8 @@ from tests.adapters.adapted_model import (
     stirred,
     values_of,
 )
+from tfglue.adapters import EncoderShape
+from tfglue.manifest import parameter_counts
 from tfglue.models.slots import NO_SLOTS, Slots
 
 
@@ -91,6 +95,14 @@ def test_a_task_without_an_adapter_uses_the_encoder_as_it_is():
     assert np.abs(before - plain).max() < 1e-2
     encoded = model.encoder(BATCH, pooled_only=True)
     np.testing.assert_array_equal(plain, model.heads["sim"](encoded))
+
+
+def test_the_budget_counts_adapters_apart():
+    model = adapted_model("low_rank")
+    config = model.adapters["nli"].config
+    counts = parameter_counts(model)
+    assert counts["adapters"] == 2 * config.parameter_count(EncoderShape.of(model.encoder))
+    assert counts["total"] == sum(math.prod(weight.shape) for weight in model.weights)
 
 
 def test_names_of_weights_do_not_change():
