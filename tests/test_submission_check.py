@@ -27,13 +27,13 @@ def test_a_part_is_valid_and_says_what_is_missing_from_the_whole(folder):
     assert [file.name for file in present(folder)] == list(SMALL)
 
 
-def line_edit(number: int, edit):
+def edited(number: int, edit):
     """A change of one line, by its 1-based number; None takes it out."""
 
     def change(data: bytes) -> bytes:
         lines = data.split(b"\n")
-        edited = edit(lines[number - 1])
-        lines[number - 1 : number] = [] if edited is None else edited.split(b"\n")
+        line = edit(lines[number - 1])
+        lines[number - 1 : number] = [] if line is None else line.split(b"\n")
         return b"\n".join(lines)
 
     return change
@@ -45,39 +45,52 @@ def swapped(data: bytes) -> bytes:
     return b"\n".join(lines)
 
 
-ROW_DEFECTS = {
+# File, number of the line, what stands there instead, what is said of that line.
+WRONG_LINES = {
+    "other header": ("RTE.tsv", 1, b"id\tlabel", "expected the header"),
+    "third column": ("RTE.tsv", 9, b"7\tentailment\t0.5", "expected index and prediction"),
+    "index as float": (
+        "RTE.tsv", 9, b"7.0\tentailment", "index '7.0' is not a whole number, expected 7"
+    ),
+    "label as number": ("RTE.tsv", 2, b"0\t1", "unknown label '1'"),
+    "label misspelt": (
+        "RTE.tsv", 2, b"0\tEntailment",
+        "unknown label 'Entailment', expected entailment, not_entailment; did you mean",
+    ),
+    "label of words": (
+        "CoLA.tsv", 2, b"0\tacceptable", "unknown label 'acceptable', expected 0, 1"
+    ),
+    "label with space": ("CoLA.tsv", 2, b"0\t1 ", "unknown label '1 '"),
+    "score too high": ("STS-B.tsv", 4, b"2\t5.001", "score 5.001 is outside 0 to 5"),
+    "score negative": ("STS-B.tsv", 4, b"2\t-0.1", "score -0.1 is outside 0 to 5"),
+    "score not finite": ("STS-B.tsv", 4, b"2\tnan", "'nan' is not a finite number"),
+    "score infinite": ("STS-B.tsv", 4, b"2\tinf", "'inf' is not a finite number"),
+    "one Windows line": ("WNLI.tsv", 7, b"5\t0\r", "ends with CR LF"),
+    "not UTF-8": ("WNLI.tsv", 7, b"5\t\xff", "not UTF-8 (byte 0xff)"),
+}
+# File, change of its bytes, what is said, line by line.
+WRONG_FILES = {
     "no header": (
-        "RTE.tsv",
-        line_edit(1, lambda line: None),
+        "RTE.tsv", edited(1, lambda line: None),
         ["1: expected the header 'index\\tprediction', found '0\\t"],
     ),
-    "other header": ("RTE.tsv", line_edit(1, lambda line: b"id\tlabel"), ["1: expected the head"]),
     "byte-order mark": ("RTE.tsv", lambda data: b"\xef\xbb\xbf" + data, ["1: expected the head"]),
     "comma for tab": (
-        "RTE.tsv",
-        line_edit(9, lambda line: line.replace(b"\t", b",")),
+        "RTE.tsv", edited(9, lambda line: line.replace(b"\t", b",")),
         ["9: expected index and prediction with a tab between, found 1 columns", "9: index '7,"],
     ),
-    "third column": ("RTE.tsv", line_edit(9, lambda line: line + b"\t0.5"), ["9: expected index"]),
-    "row too few": (
-        "RTE.tsv",
-        line_edit(3001, lambda line: None),
-        ["3000: 2,999 rows, expected 3,000"],
-    ),
+    "row too few": ("RTE.tsv", edited(3001, lambda line: None), ["3000: 2,999 rows, expected 3,0"]),
     "row left out": (
-        "RTE.tsv",
-        line_edit(9, lambda line: None),
+        "RTE.tsv", edited(9, lambda line: None),
         ["9: index 8 out of order, expected 7", "3000: 2,999 rows, expected 3,000"],
     ),
     "row too many": ("WNLI.tsv", lambda data: data + b"146\t0\n", ["148: 147 rows, expected 146"]),
     "row twice": (
-        "WNLI.tsv",
-        line_edit(9, lambda line: line + b"\n" + line),
+        "WNLI.tsv", edited(9, lambda line: line + b"\n" + line),
         ["10: index 7 again (first on line 9)", "148: 147 rows, expected 146"],
     ),
     "rows swapped": (
-        "RTE.tsv",
-        swapped,
+        "RTE.tsv", swapped,
         ["5: index 4 out of order, expected 3", "6: index 3 out of order, expected 5"],
     ),
     "index from 1": (
@@ -85,67 +98,18 @@ ROW_DEFECTS = {
         lambda data: b"index\tprediction\n" + b"".join(b"%d\t0\n" % (i + 1) for i in range(146)),
         ["2: index 1 out of order, expected 0"],
     ),
-    "index as float": (
-        "RTE.tsv",
-        line_edit(9, lambda line: b"7.0\tentailment"),
-        ["9: index '7.0' is not a whole number, expected 7"],
-    ),
-    "label as number": ("RTE.tsv", line_edit(2, lambda line: b"0\t1"), ["2: unknown label '1'"]),
-    "label misspelt": (
-        "RTE.tsv",
-        line_edit(2, lambda line: b"0\tEntailment"),
-        ["2: unknown label 'Entailment', expected entailment, not_entailment; did you mean"],
-    ),
-    "label of words": (
-        "CoLA.tsv",
-        line_edit(2, lambda line: b"0\tacceptable"),
-        ["2: unknown label 'acceptable', expected 0, 1"],
-    ),
-    "label with space": (
-        "CoLA.tsv",
-        line_edit(2, lambda line: b"0\t1 "),
-        ["2: unknown label '1 '"],
-    ),
-    "score too high": (
-        "STS-B.tsv",
-        line_edit(4, lambda line: b"2\t5.001"),
-        ["4: score 5.001 is outside 0 to 5"],
-    ),
-    "score negative": (
-        "STS-B.tsv",
-        line_edit(4, lambda line: b"2\t-0.1"),
-        ["4: score -0.1 is out"],
-    ),
-    "score not finite": (
-        "STS-B.tsv",
-        line_edit(4, lambda line: b"2\tnan"),
-        ["4: 'nan' is not a finite number"],
-    ),
-    "score infinite": (
-        "STS-B.tsv",
-        line_edit(4, lambda line: b"2\tinf"),
-        ["4: 'inf' is not a fin"],
-    ),
     "Windows lines": (
-        "WNLI.tsv",
-        lambda data: data.replace(b"\n", b"\r\n"),
+        "WNLI.tsv", lambda data: data.replace(b"\n", b"\r\n"),
         ["1: ends with CR LF, expected LF alone (so do 146 more lines)"],
-    ),
-    "one Windows line": (
-        "WNLI.tsv",
-        line_edit(7, lambda line: line + b"\r"),
-        ["7: ends with CR L"],
     ),
     "last line open": ("WNLI.tsv", lambda data: data[:-1], ["147: the last line has no line feed"]),
     "blank line": ("WNLI.tsv", lambda data: data + b"\n", ["148: the line is blank"]),
-    "not UTF-8": ("WNLI.tsv", line_edit(7, lambda line: b"5\t\xff"), ["7: not UTF-8 (byte 0xff)"]),
     "empty": ("WNLI.tsv", lambda data: b"", ["1: the file is empty, expected 146 rows"]),
 }
 
 
-@pytest.mark.parametrize("defect", ROW_DEFECTS)
-def test_every_defect_of_a_file_is_found_at_its_line_and_nothing_else(folder, defect):
-    name, change, expected = ROW_DEFECTS[defect]
+def check(folder: Path, name: str, change, expected: list[str]) -> None:
+    """Changes one file, and compares all problems with those expected, each by its start."""
     path = folder / name
     before = path.read_bytes()
     path.write_bytes(change(before))
@@ -155,6 +119,17 @@ def test_every_defect_of_a_file_is_found_at_its_line_and_nothing_else(folder, de
     assert len(found) == len(expected), found
     for line, start in zip(found, expected, strict=True):
         assert line.startswith(f"{path}:{start}"), line
+
+
+@pytest.mark.parametrize("defect", WRONG_LINES)
+def test_a_wrong_line_is_found_and_nothing_else(folder, defect):
+    name, number, line, expected = WRONG_LINES[defect]
+    check(folder, name, edited(number, lambda _: line), [f"{number}: {expected}"])
+
+
+@pytest.mark.parametrize("defect", WRONG_FILES)
+def test_every_defect_of_a_file_is_found_at_its_line_and_nothing_else(folder, defect):
+    check(folder, *WRONG_FILES[defect])
 
 
 def rezip(folder: Path, members: list[tuple[str, bytes]]) -> None:

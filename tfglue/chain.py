@@ -10,6 +10,7 @@ from tfglue import tasks
 from tfglue.config import OF_EXPERIMENTS, OF_SEVERAL_TASKS, settings_of_other_kinds
 from tfglue.run_folder import RunFolder
 from tfglue.task_choice import Say
+from tfglue.tasks.task import Task
 from tfglue.trainer import train_run
 from tfglue.training_recipe import read_recipe
 
@@ -46,7 +47,7 @@ def train_steps(
     shared = {name: value for name, value in given.items() if name not in _OF_THE_TARGET}
     if given.get("max_steps") == 0:
         shared["max_steps"] = 0  # The cost of all is asked for.
-    names = [tasks.get(n).name for n in given["intermediate"].split(",") if n.strip()]
+    names = [task.name for task in intermediate_tasks(given)]
     for number, name in enumerate(names, start=1):
         output = folder.path / "steps" / f"{number}-{name}"
         say(f"step {number} of {len(names) + 1}: {name}")
@@ -67,6 +68,12 @@ def train_steps(
         shared.pop("encoder", None)
     say(f"step {len(names) + 1} of {len(names) + 1}: {given.get('task', 'your own')}")
     return shared["init"]
+
+
+def intermediate_tasks(given: Mapping[str, Any]) -> list[Task]:
+    """The tasks that ``intermediate`` names, in order. Raises UserError for one unknown."""
+    names = (given.get("intermediate") or "").split(",")
+    return [tasks.get(name.strip()) for name in names if name.strip()]
 
 
 def _shown(path: Path) -> Path:

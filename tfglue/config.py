@@ -17,9 +17,13 @@ class TrainConfig:
         "", "task, or several that are trained together: a,b (or glue8, glue9, inf); see the README"
     )
     data: str | None = setting(
-        None, "sample, tfds, a folder, or task=FOLDER,... [$GLUE_DIR for GLUE tasks, else sample]"
+        None,
+        "sample, tfds, a folder, or task=FOLDER,... [$GLUE_DIR for GLUE tasks, else sample]; "
+        "beside --train_file that of the tasks of --intermediate",
     )
-    train_file: str | None = setting(None, "your own .tsv, .csv or .jsonl to train on")
+    train_file: str | None = setting(
+        None, "your own file to train on: .tsv, .csv, .jsonl, SQuAD's .json, or word columns"
+    )
     dev_file: str | None = setting(None, "your own file to evaluate on")
     test_file: str | None = setting(None, "your own file, for predict --split test")
     text_fields: str | None = setting(None, "one or two text columns of your files, a,b")
@@ -192,9 +196,10 @@ OF_SEVERAL_TASKS = ("sampler", "steps_per_epoch", "task_cap", "task_weights", "b
 
 # What makes a run part of a chain or a series is with those, in `experiment.yaml`.
 OF_EXPERIMENTS = ("intermediate", "intermediate_recipe", "seeds")
-# Where one command writes, and how it finds that place.
 OF_ONE_COMMAND = ("output", "resume", "overwrite")
 NOT_STORED = (*OF_ONE_COMMAND, *OF_EXPERIMENTS)
+
+
 def settings_of_other_kinds(kind: str) -> frozenset[str]:
     """Names of the settings that say nothing of tasks of this kind."""
     all_of_kinds = {name for names in _OF_KINDS.values() for name in names}

@@ -11,8 +11,9 @@ from typing import Any
 import keras
 
 from tfglue import tasks
-from tfglue.chain import train_steps
+from tfglue.chain import intermediate_tasks, train_steps
 from tfglue.config import OF_EXPERIMENTS, OF_ONE_COMMAND, TrainConfig
+from tfglue.data.sources import Source, open_source
 from tfglue.errors import UserError
 from tfglue.experiment_plan import ExperimentPlan
 from tfglue.flags import checked
@@ -25,8 +26,6 @@ from tfglue.run_folder import RunFolder
 from tfglue.task_choice import Say, choose_tasks
 from tfglue.trainer import train_run
 from tfglue.training.loop import Interrupted
-
-_NOT_OF_ONE_RUN = (*OF_EXPERIMENTS, *OF_ONE_COMMAND)
 
 
 def train(
@@ -72,7 +71,7 @@ def _train(
     callbacks: Sequence[keras.callbacks.Callback],
     say: Say,
 ) -> Run:
-    own = {name: value for name, value in given.items() if name not in _NOT_OF_ONE_RUN}
+    own = {n: v for n, v in _of_target(given).items() if n not in OF_ONE_COMMAND}
     if given.get("intermediate"):
         own["init"] = train_steps(given, folder, callbacks, say)
         own.pop("encoder", None)  # The chain's first step began with it.
@@ -124,14 +123,14 @@ def _check(given: Mapping[str, Any]) -> None:
         raise UserError(f"--task is needed; one of: {', '.join(tasks.names())}")
     if "intermediate" not in given:
         return
-    names = [name.strip() for name in given["intermediate"].split(",") if name.strip()]
-    if not names:
+    steps = intermediate_tasks(given)
+    if not steps:
         raise UserError("--intermediate: names no task")
     if given.get("init_parts") == "all":
         raise UserError("--init_parts all: the head of an intermediate task is none of the target")
     if given.get("freeze") == "encoder":
         raise UserError("--freeze encoder: what an intermediate task trains would be thrown away")
-    for step in map(tasks.get, names):
+    for step in steps:
         if step.name == given.get("task"):
             raise UserError(f"--intermediate {step.name}: that is the target itself")
         if step.predicted_by:
@@ -140,11 +139,38 @@ def _check(given: Mapping[str, Any]) -> None:
 
 def _check_target(given: Mapping[str, Any]) -> None:
     """Finds mistakes about the target before intermediate tasks are trained or runs replaced."""
-    settings = {name: value for name, value in given.items() if name not in OF_EXPERIMENTS}
+    settings = _of_target(given)
+    chosen = choose_tasks(settings, lambda line: None)
     if given.get("overwrite"):
         prepare(settings, lambda line: None)  # Also its encoder and all its rows can be read.
-        return
-    resolve(settings, *(task for task, _ in choose_tasks(settings, lambda line: None)))
+    else:
+        resolve(settings, *(task for task, _ in chosen))
+    for _, source in chosen:
+        _check_steps(given, source)
+
+
+def _check_steps(given: Mapping[str, Any], target: Source) -> None:
+    """Finds intermediate tasks without data, and those that sentences made up would stand in for.
+
+    Where nobody names data, each task has its own default, so the sample could come before real
+    data of the target.
+    """
+    for step in intermediate_tasks(given):
+        source = open_source(step, given.get("data"))
+        if given.get("data") is None and source.kind == "sample" != target.kind:
+            raise UserError(
+                f"--intermediate {step.name}: its data are not named, and the built-in sample is "
+                f"none to go before {target.description}; name them with --data (tfds, a folder, "
+                "or sample all the same), or set $GLUE_DIR for tasks of GLUE"
+            )
+
+
+def _of_target(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of the last run alone."""
+    settings = {name: value for name, value in given.items() if name not in OF_EXPERIMENTS}
+    if given.get("intermediate") and given.get("train_file"):
+        settings.pop("data", None)  # It is of the intermediate tasks.
+    return settings
 
 
 def _begun(folder: RunFolder, given: Mapping[str, Any]) -> RunFolder:

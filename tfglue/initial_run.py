@@ -35,12 +35,18 @@ class InitialRun:
         """What the run's own `--encoder` was, at the root of the chain."""
         return self.manifest["encoder"]["name"]
 
-    def load_encoder(self) -> LoadedEncoder:
-        """The run's encoder; every tensor of it is there, or it is an error."""
+    def load_encoder(self, parts: str, tasks: Sequence[Task]) -> LoadedEncoder:
+        """The run's encoder; every tensor of it is there, or it is an error.
+
+        Args:
+            parts: ``encoder``, or ``all`` where `load_head` takes a head over, too.
+            tasks: what is trained from it; their heads alone can be taken over.
+        """
         encoder = BertEncoder(**self.manifest["encoder"]["config"])
         weights = encoder.named_weights()
         load_tensors(self.weights / "encoder.safetensors", weights)
-        report = LoadReport(loaded=tuple(weights), unused=self._heads())
+        dropped = tuple(f"heads.{name}" for name in self.dropped_heads(parts, tasks))
+        report = LoadReport(loaded=tuple(weights), unused=dropped)
         vocabulary = self.folder.tokenizer / "vocab.txt"
         read = partial(BertTokenizer.from_file, vocabulary)
         return LoadedEncoder(encoder, report, f"run {self.name}", read)
@@ -82,17 +88,20 @@ class InitialRun:
             },
         ]
 
-    def _heads(self) -> tuple[str, ...]:
-        return tuple(f"heads.{task}" for task in self.manifest["tasks"])
+    def dropped_heads(self, parts: str, tasks: Sequence[Task]) -> list[str]:
+        """Tasks whose heads a run of `tasks` leaves behind when it takes these parts."""
+        kept = {task.name for task in tasks} if parts == "all" else set()
+        return sorted(set(self.manifest["tasks"]) - kept)
 
 
 def init_line(initial: InitialRun, parts: str, tasks: Sequence[Task]) -> str:
     """One line on what a run takes over, what is new and what is left behind."""
-    heads, wanted = set(initial.manifest["tasks"]), {task.name for task in tasks}
-    kept = wanted if parts == "all" else set()
     chain = " -> ".join("+".join(step["tasks"]) for step in initial.lineage())
-    new = f"; new: head of {', '.join(sorted(wanted - kept))}" if wanted - kept else ""
-    dropped = f"; dropped: heads of {', '.join(sorted(heads - kept))}" if heads - kept else ""
-    loaded = "encoder and head" if kept else "encoder"
+    names = ", ".join(task.name for task in tasks)
+    loaded, new = "encoder", f"; new: head of {names}"
+    if parts == "all":
+        loaded, new = "encoder and head", ""
+    left = initial.dropped_heads(parts, tasks)
+    dropped = f"; dropped: heads of {', '.join(left)}" if left else ""
     return f"init: {loaded} of {initial.name} ({chain}){new}{dropped}"
 

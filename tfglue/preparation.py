@@ -112,7 +112,11 @@ def prepare(given: Mapping[str, Any], say: Say) -> Prepared:
     say(f"settings: {_settings_line(config, declared)}")
     if initial:
         say(init_line(initial, config.init_parts, declared))
-    loaded = initial.load_encoder() if initial else load_encoder(config.encoder, config.seed)
+    loaded = (
+        initial.load_encoder(config.init_parts, declared)
+        if initial
+        else load_encoder(config.encoder, config.seed)
+    )
     shape = encoder_config(loaded.encoder)
     if config.dropout is not None:
         loaded.encoder.set_dropout(config.dropout)

@@ -98,6 +98,7 @@ def test_init_by_hand_takes_an_epoch_of_a_run(chain, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "init: encoder of" in printed and "new: head of mrpc" in printed
     assert "dropped: heads of rte" in printed
+    assert manifest(output)["encoder"]["report"].endswith("loaded; 1 unused (heads.rte)")
     assert equal(tensors(output), tensors(chain / "epochs" / "0"))
     assert manifest(output)["parents"][-1]["epoch"] == 0
 
@@ -106,6 +107,7 @@ def test_init_parts_all_takes_the_head_too_and_predicts_the_same(chain, tmp_path
     output = tmp_path / "run"
     run = Run.train(task="rte", init=str(chain), init_parts="all", max_steps=0, output=str(output))
     assert equal(tensors(output, "heads/rte"), tensors(chain, "heads/rte"))
+    assert "unused" not in manifest(output)["encoder"]["report"]
     texts = [("a man runs", "a man is running"), ("it rains", "it is dry")]
     assert run.predict(texts) == Run.open(chain).predict(texts)
 
