@@ -21,7 +21,7 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["tfglue*", "tuning*", "data_prep*"]),
     package_data={
-        "tfglue": ["recipes/*.yaml"],
+        "tfglue": ["recipes/*.yaml", "recipes/adapters/*.json"],
         "tfglue.data": ["*.txt"],
         "tfglue.tasks.sample": ["*/*.tsv", "*/*.txt", "*/*.conllu", "*/*.json"],
     },

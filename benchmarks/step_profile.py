@@ -69,7 +69,7 @@ def _parts(loop: TrainingLoop, task: str, batch) -> tuple[Callable, Callable]:
         return {name: batch[name] for name in ("token_ids", "segment_ids", "padding_mask")}
 
     def loss_of(batch, seed):
-        with computing_in(model.encoder, loop.step.precision):
+        with computing_in(model, loop.step.precision):
             logits = model(inputs(batch), task=task, dropout_seed=seed)
         return tf.reduce_sum(kind.losses(batch["labels"], logits))
 

@@ -19,6 +19,7 @@ LAYERS = (
     ("tfglue.config", "tfglue.training_recipe", "tfglue.resolution"),
     ("tfglue.data", "tfglue.metrics"),
     ("tfglue.models",),
+    ("tfglue.adapters",),
     ("tfglue.predictions",),
     ("tfglue.kinds",),
     ("tfglue.training",),

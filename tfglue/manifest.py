@@ -123,12 +123,13 @@ def _identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 def parameter_counts(model: TransferModel) -> dict[str, int]:
     """Parameters by part, in all, and how many of them are trained."""
-    counts = {"embeddings": 0, "layers": 0, "pooler": 0, "heads": 0}
+    names = ("embeddings", "layers", "pooler", *(["adapters"] if model.adapters else []), "heads")
+    counts = dict.fromkeys(names, 0)
     trained = 0
     for name, weight in model.named_weights().items():
         owner, part = name.split(".")[:2]
         size = math.prod(weight.shape)
-        counts["heads" if owner == "heads" else part] += size
+        counts[part if owner == "encoder" else owner] += size
         trained += size if weight.trainable else 0
     return {**counts, "total": sum(counts.values()), "trained": trained}
 

@@ -142,18 +142,14 @@ class RunFolder:
         return folder
 
     def save_weights(self, model: "TransferModel", folder: Path | None = None) -> None:
-        """Writes ``encoder.safetensors`` and ``heads/<task>.safetensors``, here or in `folder`."""
-        folder = folder or self.path
-        _save_tensors(folder / "encoder.safetensors", model.encoder.named_weights())
-        for task, head in model.heads.items():
-            _save_tensors(folder / "heads" / f"{task}.safetensors", head.named_weights())
+        """Writes the encoder's weights, and each task's adapter and head, here or in `folder`."""
+        for path, part in _weight_files(model, folder or self.path).items():
+            _save_tensors(path, part.named_weights())
 
     def load_weights(self, model: "TransferModel", folder: Path | None = None) -> None:
         """Reads what `save_weights` wrote. Raises UserError unless exactly the same tensors."""
-        folder = folder or self.path
-        load_tensors(folder / "encoder.safetensors", model.encoder.named_weights())
-        for task, head in model.heads.items():
-            load_tensors(folder / "heads" / f"{task}.safetensors", head.named_weights())
+        for path, part in _weight_files(model, folder or self.path).items():
+            load_tensors(path, part.named_weights())
 
     def epoch(self, epoch: int) -> Path:
         """Folder of the weights kept after an epoch (0: before training)."""
@@ -200,6 +196,14 @@ class RunFolder:
         content = read_json(path)
         check_form(content, {"seconds": float}, str(path))
         return content
+
+
+def _weight_files(model: "TransferModel", folder: Path) -> dict[Path, Any]:
+    """Which file holds the weights of which part."""
+    files: dict[Path, Any] = {folder / "encoder.safetensors": model.encoder}
+    for kind, parts in (("adapters", model.adapters), ("heads", model.heads)):
+        files |= {folder / kind / f"{task}.safetensors": part for task, part in parts.items()}
+    return files
 
 
 def _save_tensors(path: Path, weights: Mapping[str, "keras.Variable"]) -> None:

@@ -142,7 +142,7 @@ def test_a_checkpoint_that_tf1_wrote_loads(shared_data):
     assert len(loaded.report.unused) == 139 - len(loaded.report.loaded)
     reader = tf.train.load_checkpoint(str(folder / "bert_model.ckpt"))
     np.testing.assert_array_equal(
-        loaded.encoder.encoder_layers[1].feed_forward_output.kernel.value,
+        loaded.encoder.encoder_layers[1].projections["feed_forward.output"].kernel.value,
         reader.get_tensor("bert/encoder/layer_1/output/dense/kernel"),
     )
     assert loaded.tokenizer().vocabulary[5:7] == ("all", "work")

@@ -7,8 +7,9 @@ import tensorflow as tf
 
 from tests.reference.numpy_bert import bert_layer
 from tfglue.errors import UserError
+from tfglue.models.activation import ACTIVATIONS, get_activation
 from tfglue.models.initialization import initialize_weights
-from tfglue.models.layer import ACTIVATIONS, BertLayer, get_activation
+from tfglue.models.layer import BertLayer
 
 PADDING_MASK = np.array([[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0], [1, 0, 0, 0, 0, 0]])
 

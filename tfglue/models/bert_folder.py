@@ -6,8 +6,8 @@ from typing import Any
 from tfglue.data.tokenizer import BertTokenizer
 from tfglue.errors import UserError
 from tfglue.files import read_json
+from tfglue.models.activation import get_activation
 from tfglue.models.encoder import BertEncoder
-from tfglue.models.layer import get_activation
 
 CONFIG_NAMES = ("config.json", "bert_config.json")
 """Hugging Face's and Google's name; the keys inside are the same."""

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from tfglue.models.dropout import Dropout
+from tfglue.models.parts import layer_norm
 
 
 @keras.saving.register_keras_serializable(package="tfglue")
@@ -47,10 +48,9 @@ class BertEmbeddings(keras.layers.Layer):
         self.word = self._table("word", vocabulary_size)
         self.position = self._table("position", max_sequence_length)
         self.segment = self._table("segment", num_segments)
-        self.layer_norm = keras.layers.LayerNormalization(
-            epsilon=layer_norm_epsilon, dtype=self.variable_dtype, name="layer_norm"
+        self.layer_norm = layer_norm(
+            "layer_norm", hidden_dim, layer_norm_epsilon, self.variable_dtype
         )
-        self.layer_norm.build((None, None, hidden_dim))
         self.dropout = Dropout(dropout, dropout_site)
         self.built = True
 

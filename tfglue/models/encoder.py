@@ -7,6 +7,7 @@ from tfglue.models.dropout import Dropout
 from tfglue.models.embeddings import BertEmbeddings
 from tfglue.models.initialization import initialize_weights
 from tfglue.models.layer import BertLayer
+from tfglue.models.slots import NO_SLOTS
 
 MASKED_SCORE = -1e9
 """Added to the scores of padding. The smallest float32 would become -inf in bfloat16, and a row
@@ -36,7 +37,7 @@ class BertEncoder(keras.Model):
         max_sequence_length: longest input in tokens; the caller keeps to it.
         num_segments: number of segment ids.
         layer_norm_epsilon: added to the variance in every LayerNorm.
-        activation: of the feed-forward networks; a name in `tfglue.models.layer.ACTIVATIONS`.
+        activation: of the feed-forward networks; a name in `tfglue.models.activation.ACTIVATIONS`.
         initializer_range: standard deviation of initial kernels and embeddings.
 
     Raises:
@@ -121,7 +122,7 @@ class BertEncoder(keras.Model):
 
         return load_encoder(name, seed).encoder
 
-    def call(self, inputs, dropout_seed=None, pooled_only=False):
+    def call(self, inputs, dropout_seed=None, pooled_only=False, adapter=None):
         """Encodes a batch.
 
         Args:
@@ -130,6 +131,10 @@ class BertEncoder(keras.Model):
             dropout_seed: int32 (2,), or None for no dropout.
             pooled_only: leave out the hidden states. The last layer then computes the first token
                 alone, which spares most of its work.
+            adapter: what a task adds, such as a `tfglue.adapters.Adapter`, or None. Its
+                ``slots(layer_index, attention_mask, dropout_seed)`` says what goes into a layer;
+                its ``top``, if not None, is called like a `BertLayer` and replaces the last
+                hidden state.
 
         Returns:
             Dict of `hidden_states`, a tuple of num_layers + 1 tensors (batch, time, hidden_dim):
@@ -147,12 +152,20 @@ class BertEncoder(keras.Model):
             token_ids, segment_ids, dropout_seed=self._seed_for(self.embeddings, dropout_seed)
         )
         hidden_states = [x]
-        for layer in self.encoder_layers:
+        adapter_seed = None if adapter is None else self._seed_for(adapter, dropout_seed)
+        top = None if adapter is None else adapter.top
+        for index, layer in enumerate(self.encoder_layers):
+            last = layer is self.encoder_layers[-1]
             x = layer(
                 x, attention_mask, dropout_seed=self._seed_for(layer, dropout_seed),
-                first_token_only=pooled_only and layer is self.encoder_layers[-1],
+                first_token_only=pooled_only and last and top is None,
+                slots=adapter.slots(index, attention_mask, adapter_seed) if adapter else NO_SLOTS,
             )
             hidden_states.append(x)
+        if top is not None:
+            x = hidden_states[-1] = top(
+                x, attention_mask, dropout_seed=adapter_seed, first_token_only=pooled_only
+            )
         pooled = {"pooled_output": self.pooler(x[:, 0, :])}
         return pooled if pooled_only else {"hidden_states": tuple(hidden_states)} | pooled
 

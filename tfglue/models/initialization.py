@@ -13,9 +13,9 @@ def initialize_weights(
     """Draws every weight anew: the same seed and name give the same values in any process.
 
     Neither the order of creation nor a global random state plays a part, so that adding a weight
-    leaves the others as they were. Names that end in ``gamma`` become ones, ``bias`` and ``beta``
-    zeros, all others a normal distribution truncated at two standard deviations, as in Google's
-    BERT code (`transformers` does not truncate).
+    leaves the others as they were. Names that end in ``gamma`` become ones, ``bias``, ``beta`` and
+    ``amplitude`` zeros, all others a normal distribution truncated at two standard deviations, as
+    in Google's BERT code (`transformers` does not truncate).
 
     Args:
         named_weights: weights by their stable names, as `named_weights()` of a model gives them.
@@ -26,7 +26,7 @@ def initialize_weights(
         kind = name.rpartition(".")[2]
         if kind == "gamma":
             variable.assign(ops.ones(variable.shape, variable.dtype))
-        elif kind in ("bias", "beta"):
+        elif kind in ("bias", "beta", "amplitude"):
             variable.assign(ops.zeros(variable.shape, variable.dtype))
         else:
             draw = keras.initializers.TruncatedNormal(stddev=stddev, seed=_seed_of(name, seed))

@@ -1,11 +1,13 @@
-"""One encoder with a head for every task."""
+"""One encoder with a head for every task, and adapters for those that have one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 
 from tfglue.models.encoder import BertEncoder
 from tfglue.models.heads import PooledHead
+from tfglue.models.parts import weights_of
 from tfglue.models.token_head import TokenHead
 
 Head = PooledHead | TokenHead
@@ -13,17 +15,26 @@ Head = PooledHead | TokenHead
 
 @keras.saving.register_keras_serializable(package="tfglue")
 class TransferModel(keras.Model):
-    """The whole network: an encoder shared by all tasks, and one head for each.
+    """The whole network: an encoder shared by all tasks, a head for each, and adapters.
 
     Args:
         encoder: maps token ids to hidden states and a pooled output.
         heads: task name -> head.
+        adapters: task name -> what the task adds to the encoder, such as a
+            `tfglue.adapters.Adapter`; tasks that are not in it use the encoder as it is.
     """
 
-    def __init__(self, encoder: BertEncoder, heads: Mapping[str, Head], **options):
+    def __init__(
+        self,
+        encoder: BertEncoder,
+        heads: Mapping[str, Head],
+        adapters: Mapping[str, keras.layers.Layer] | None = None,
+        **options,
+    ):
         super().__init__(**options)
         self.encoder = encoder
         self.heads = dict(heads)
+        self.adapters = dict(adapters or {})
         self.built = True
 
     def call(self, inputs, task: str, dropout_seed=None):
@@ -31,18 +42,21 @@ class TransferModel(keras.Model):
 
         Args:
             inputs: ``token_ids``, ``segment_ids``, ``padding_mask``, int32 (batch, time).
-            task: which head answers; a batch is of one task.
+            task: whose head and adapter answer; a batch is of one task.
             dropout_seed: int32 (2,); dropout is on exactly when it is given.
         """
         head = self.heads[task]
-        return head(self.encoder(inputs, dropout_seed, pooled_only=head.pooled_only), dropout_seed)
+        encoded = self.encoder(
+            inputs, dropout_seed, pooled_only=head.pooled_only, adapter=self.adapters.get(task)
+        )
+        return head(encoded, dropout_seed)
 
     def named_weights(self) -> dict[str, keras.Variable]:
-        """All weights: ``encoder.<name>`` and ``heads.<task>.<name>``."""
-        weights = {f"encoder.{name}": w for name, w in self.encoder.named_weights().items()}
-        for task, head in self.heads.items():
-            weights |= {f"heads.{task}.{name}": w for name, w in head.named_weights().items()}
-        return weights
+        """All weights: ``encoder.<name>``, ``adapters.<task>.<name>``, ``heads.<task>.<name>``."""
+        parts = {"encoder": self.encoder}
+        parts |= {f"adapters.{task}": adapter for task, adapter in self.adapters.items()}
+        parts |= {f"heads.{task}": head for task, head in self.heads.items()}
+        return weights_of(parts)
 
     def trained_weights(self, task: str | None = None) -> dict[str, keras.Variable]:
         """Weights that are not frozen and used: by any task, or by `task`."""
@@ -56,23 +70,25 @@ class TransferModel(keras.Model):
     def _uses(self, task: str, name: str) -> bool:
         if name.startswith("encoder.pooler."):
             return self.heads[task].pooled_only
-        return name.startswith(("encoder.", f"heads.{task}."))
+        return name.startswith(("encoder.", f"adapters.{task}.", f"heads.{task}."))
 
     def get_config(self):
         return super().get_config() | {
             "encoder": keras.saving.serialize_keras_object(self.encoder),
-            "heads": {
-                task: keras.saving.serialize_keras_object(head)
-                for task, head in self.heads.items()
-            },
+            "heads": _each(keras.saving.serialize_keras_object, self.heads),
+            "adapters": _each(keras.saving.serialize_keras_object, self.adapters),
         }
 
     @classmethod
     def from_config(cls, config):
         config = dict(config)
         encoder = keras.saving.deserialize_keras_object(config.pop("encoder"))
-        heads = {
-            task: keras.saving.deserialize_keras_object(head)
-            for task, head in config.pop("heads").items()
-        }
-        return cls(encoder, heads, **config)
+        heads, adapters = (
+            _each(keras.saving.deserialize_keras_object, config.pop(name))
+            for name in ("heads", "adapters")
+        )
+        return cls(encoder, heads, adapters, **config)
+
+
+def _each(function: Callable, by_task: Mapping[str, Any]) -> dict[str, Any]:
+    return {task: function(item) for task, item in by_task.items()}

@@ -1,19 +1,27 @@
-"""What the encoder computes in: float32 always, but for training steps that ask for bfloat16."""
+"""What the model computes in: float32 always, but for training steps that ask for bfloat16."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import keras
 
+from tfglue.models.transfer_model import TransferModel
+
 
 @contextmanager
-def precision(encoder: keras.layers.Layer, policy: str) -> Iterator[None]:
-    """Calls of `encoder` traced inside compute as `policy` says; its variables stay float32.
+def precision(model: TransferModel, policy: str) -> Iterator[None]:
+    """Calls of `model` traced inside compute as `policy` says; its variables stay float32.
 
-    One set of layers thus serves a bfloat16 training step and float32 evaluation.
+    One set of layers thus serves a bfloat16 training step and float32 evaluation. Heads are float32
+    always.
     """
     norms = keras.layers.LayerNormalization  # Float32 always, whatever surrounds them.
-    layers = [layer for layer in encoder._flatten_layers() if not isinstance(layer, norms)]
+    layers = [
+        layer
+        for part in (model.encoder, *model.adapters.values())
+        for layer in part._flatten_layers()
+        if not isinstance(layer, norms)
+    ]
     before = [layer.dtype_policy for layer in layers]
     for layer in layers:
         layer.dtype_policy = policy

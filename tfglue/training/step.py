@@ -27,7 +27,7 @@ class TrainStep:
     their gradients once, before clipping; so the update is that of one device.
 
     Args:
-        model: encoder and heads; frozen weights have ``trainable = False``.
+        model: encoder, adapters and heads; frozen weights have ``trainable = False``.
         optimizer: built on all trained weights of the model.
         kinds: task name -> its kind, which has the loss.
         clip_norm: limit of the gradient's global norm; 0 means none.
@@ -130,7 +130,7 @@ class TrainStep:
         # Watching only trained weights ends the backward pass at the lowest of them.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
-            with computing_in(self.model.encoder, self.precision):
+            with computing_in(self.model, self.precision):
                 logits = self.model(inputs, task=task, dropout_seed=replica_seed(dropout_seed))
             loss = tf.reduce_sum(self.kinds[task].losses(batch, logits) * batch["row_mask"])
         gradients = tape.gradient(loss, weights)
