@@ -256,7 +256,7 @@ def test_no_answer_is_empty():
 
 def test_encoders_that_are_named_are_known():
     text = " ".join([*commands(PAGE), *commands(README), *code(PAGE)])
-    names = set(re.findall(r"--encoder (\S+)", text))
+    names = set(re.findall(r"--encoder ([^-\s]\S*)", text))
     by_name = {name for name in names if "/" not in name and not name.isupper()}
     by_name -= set(GOOGLE_FOLDERS) | set(GOOGLE_FOLDERS.values())
     from tfglue.models.keras_hub_preset import preset_names
