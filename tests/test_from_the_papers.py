@@ -119,13 +119,13 @@ def _check_training(settings: dict) -> None:
     for name in filter(None, settings.get("intermediate", "").split(",")):
         tasks.get(name)
     if "train_file" not in settings and "task" in settings:
-        tasks.get(settings["task"])
+        tasks.expand(settings["task"])
     of_kind = {kind: tasks.get(name) for name, kind in
                (("rte", "classify"), ("squad2", "span"), ("ner", "tag"))}
     if "train_file" in settings:
         resolve(settings, of_kind[settings.get("kind", "classify")])
     elif "task" in settings:
-        resolve(settings, tasks.get(settings["task"]))
+        resolve(settings, *tasks.expand(settings["task"]))
     else:
         _resolve_for_any(settings, of_kind.values())
 
