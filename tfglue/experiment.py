@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from tfglue import tasks
+from tfglue.adapters import read_adapter
 from tfglue.chain import intermediate_tasks, train_steps
 from tfglue.config import OF_EXPERIMENTS, OF_ONE_COMMAND, TrainConfig
 from tfglue.data.sources import Source, open_source
@@ -47,6 +48,9 @@ def train(
     """
     given = checked(given, TrainConfig, where="settings")
     given = {name: value for name, value in given.items() if value is not None}
+    if "adapter" in given:
+        # Written out, so that a run does not depend on a file or on defaults of another version.
+        given["adapter"] = str(read_adapter(given["adapter"]) or "none")
     if declared := tasks.find(given.get("task", "")):
         given["task"] = declared.name
     _check(given)

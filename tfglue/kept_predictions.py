@@ -85,7 +85,8 @@ class KeptPredictions:
     @cached_property
     def _weights_digest(self) -> str:
         files = [self.folder.path / "encoder.safetensors"]
-        files += sorted((self.folder.path / "heads").glob("*.safetensors"))
+        for part in ("adapters", "heads"):
+            files += sorted((self.folder.path / part).glob("*.safetensors"))
         return digest_bytes(*(f"{path.name} {digest_file(path)}".encode() for path in files))
 
 
