@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 FORMAT = "tfglue.predictions.v1"
 
-_FORM = {"format": str, "predictions": dict, "examples": str, "weights": str}
+_FORM = {"format": str, "predictions": {str: str}, "examples": str, "weights": str}
 
 
 class KeptPredictions:

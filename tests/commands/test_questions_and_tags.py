@@ -119,7 +119,7 @@ def test_mistakes_about_questions_get_one_line(tmp_path, capsys, changes, flags,
     [
         ("Ada B-PER\nmet\n\n", "", "words.conll:2"),
         ("Ada B-PER\nmet B-FOO\n\n", "--task ner", "words.conll:2"),
-        ("", "", "empty"),
+        ("", "", "there are no words"),
     ],
 )
 def test_mistakes_about_tags_get_one_line(tmp_path, capsys, text, flags, message):
