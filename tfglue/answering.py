@@ -67,6 +67,6 @@ def source_for(run: "Run", task: Task, data: str | None, file: str | None) -> "S
     if task.name not in tasks.names():
         raise UserError(f"--data: task '{task.name}' is your own; give its rows with --input")
     declared = tasks.get(task.name)
-    if declared.labels:
+    if task.labels:
         declared = replace(declared, labels=task.labels, file_labels=task.file_labels)
     return open_source(declared, data if data is not None else config["data"])

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tfglue.run import Run
 
 _FORMATS = ("tsv", "json")
+# Files with a form of their own; in others a line is what a user would type.
+_READ_AS_FILES = (".csv", ".jsonl", ".json", ".conll", ".conllu", ".iob", ".bio")
 
 _DESCRIPTION = """Answers of a run.
 
@@ -40,7 +42,7 @@ def _predict(argv: Sequence[str] | None) -> None:
     parser.add_argument(
         "--input",
         help="file of texts, one or a tab-separated pair a line, - for standard input; a .csv or "
-        ".jsonl is read by its text columns",
+        ".jsonl is read by its text columns, .json as SQuAD's, .conll and .conllu by words",
     )
     parser.add_argument("--data", help="as in training, with --split")
     parser.add_argument("--split", help="split to predict, such as test")
@@ -62,7 +64,7 @@ def _predict(argv: Sequence[str] | None) -> None:
         )
     output = new_file(flags.output, flags.overwrite)
     # Read before TensorFlow starts, so that a wrong file is answered at once.
-    table = Path(flags.input or "").suffix in (".csv", ".jsonl")
+    table = Path(flags.input or "").suffix in _READ_AS_FILES
     lines = _read_lines(flags.input) if flags.input and not table else None
     quiet_tensorflow()
     from tfglue.kinds import KINDS

@@ -52,6 +52,19 @@ def test_a_split_goes_to_a_folder_of_the_run(runs, capsys):
     assert "predictions.txt" in found
 
 
+def test_files_of_their_own_form_are_read_as_such(runs, tmp_path, capsys):
+    columns = tmp_path / "words.conll"
+    columns.write_text("Ada NNP B-PER\nmet VBD O\n\n")
+    assert predict.main(["--run", str(runs / "ner"), "--input", str(columns)]) == 0
+    lines = capsys.readouterr().out.split("\n")
+    assert [line.split()[:2] for line in lines[:2]] == [["Ada", "NNP"], ["met", "VBD"]]
+    questions = write_questions(tmp_path / "q.json")
+    argv = ["--run", str(runs / "squad2"), "--input", questions]
+    assert predict.main(argv) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("q1\t")
+    assert evaluate.main(argv) == 0
+
+
 def test_evaluation_gives_what_training_gave(runs, capsys):
     for task in ("ner", "squad2"):
         assert evaluate.main(["--run", str(runs / task)]) == 0

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from safetensors.numpy import load_file
 
-from tfglue import train
+from tfglue import evaluate, train
 from tfglue.errors import UserError
 from tfglue.experiment import train as train_experiment
 from tfglue.run import Run
@@ -60,6 +60,13 @@ def test_the_history_counts_the_updates_of_each_task(whole):
         counts = [int(row[f"updates.{task}"]) for task in ("sst", "ner", "squad2")]
         assert sum(counts) == int(row["update"])
     assert any(row["train_loss.sst"] for row in rows)
+
+
+def test_evaluation_scores_every_task_that_is_not_named(whole):
+    assert evaluate.main(["--run", str(whole)]) == 0
+    found = json.loads((whole / "evaluation.json").read_text())
+    assert set(found["main"]) == set(found["data"]) == {"sst", "ner", "squad2"}
+    assert {"sst", "ner", "squad2"} <= set(found)
 
 
 def test_a_reopened_run_answers_as_it_did(whole):
@@ -121,6 +128,7 @@ def test_a_run_can_begin_with_the_encoder_and_adapters_of_another(whole, tmp_pat
         ("--task sst,ner --sampler anneal", "did you mean 'annealed'"),
         ("--task sst,ner --best_on rte", "'rte' is not trained here"),
         ("--task sst,ner --task_weights sst=0", "expected task=number, positive"),
+        ("--task sst,ner --seeds 3", "--seeds reports on one task"),
         ("--task sst --sampler sqrt", "--sampler goes with several tasks"),
         ("--task sst --adapter pal:size=10,heads=3", "not a multiple of heads"),
         ("--task sst --adapter pall", "did you mean 'pal'"),
