@@ -7,6 +7,8 @@ import numpy as np
 from tfglue import submit, tasks
 from tfglue.data.sources import open_source
 from tfglue.kept_predictions import KeptPredictions
+from tfglue.predictions.predictions import Outputs
+from tfglue.predictions.rows import ClassPredictions
 
 WORDS = ("the", "a", "cat", "dog", "film", "house", "reads", "likes", "warm", "old", "not")
 
@@ -57,14 +59,8 @@ def predicted(run: Path, task: str, split: str, data: Path) -> list[str]:
     examples = open_source(tasks.get(task), str(data)).read(split, labelled=False)
     labels = tasks.get(task).labels
     drawn = np.random.default_rng(3).integers(len(labels), size=len(examples))
-    columns = [
-        [("0.75" if i == j else str(0.25 / (len(labels) - 1))) for j in range(len(labels))]
-        for i in drawn
-    ]
-    lines = ["\t".join(["id", "label", *(f"probability_{label}" for label in labels)])]
-    lines += [
-        "\t".join([str(n), labels[i], *row])
-        for n, (i, row) in enumerate(zip(drawn, columns, strict=True))
-    ]
-    KeptPredictions(run).write(task, split, "\n".join(lines) + "\n", examples)
+    probabilities = np.where(np.eye(len(labels))[drawn] == 1, 0.75, 0.25 / (len(labels) - 1))
+    outputs = Outputs(np.log(probabilities).astype(np.float32), None)
+    predictions = ClassPredictions(tasks.get(task), examples, None, outputs)
+    KeptPredictions(run).write(split, predictions)
     return [labels[i] for i in drawn]

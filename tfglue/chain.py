@@ -16,7 +16,7 @@ from tfglue.training_recipe import read_recipe
 
 # These speak of the target; intermediate tasks follow their recipe.
 _OF_THE_TARGET = (
-    *OF_EXPERIMENTS, *OF_SEVERAL_TASKS, "epochs", "learning_rate", "train_examples",
+    *OF_EXPERIMENTS, *OF_SEVERAL_TASKS, "adapter", "epochs", "learning_rate", "train_examples",
     "train_fraction", "max_steps",
     "evaluate_every", "patience", "save", "train_file", "dev_file", "test_file", "text_fields",
     "label_field", "kind", "init_parts",

@@ -43,8 +43,10 @@ class TrainConfig:
         None, "begin with the weights of a finished run, RUN or RUN@<epoch>, not with --encoder"
     )
     init_parts: str = setting(
-        "encoder", "what of that run: its encoder, or all (the head of the same task, too)",
-        choices=("encoder", "all"),
+        "encoder",
+        "what of that run: its encoder, with the adapters of the same tasks, or all of it (their "
+        "heads, too)",
+        choices=("encoder", "encoder+adapters", "all"),
     )
     intermediate: str | None = setting(
         None,
@@ -60,6 +62,12 @@ class TrainConfig:
     )
     lower_case: str = setting(
         "auto", "whether text is lower-cased", choices=("auto", "true", "false")
+    )
+    adapter: str = setting(
+        "none",
+        "what each task adds to the encoder: none, pal, low_rank, houlsby, houlsby_pal, "
+        "bottleneck, parallel, lhuc, top_attention, top_layer, lora; name:key=value,...; or a "
+        "published JSON file",
     )
     freeze: str = setting("none", "none, embeddings, layers:N, encoder_except_norms, encoder")
     dropout: float | None = setting(

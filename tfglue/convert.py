@@ -64,6 +64,11 @@ def _convert_run(path: str, head: str | None, output: str, overwrite: bool) -> N
     from tfglue.run import Run
 
     opened = Run.open(path)
+    if opened.model.adapters:
+        raise UserError(
+            f"{path}: its tasks have adapters, which the BERT of transformers has no place for; "
+            "convert a run without them"
+        )
     head = _chosen_head(head, list(opened.tasks), path)
     if head == _NO_HEAD:
         export_encoder(output, opened.encoder, opened.tokenizer, overwrite)

@@ -11,8 +11,9 @@ from typing import Any
 import keras
 
 from tfglue import tasks
+from tfglue.adapters import read_adapter
 from tfglue.chain import intermediate_tasks, train_steps
-from tfglue.config import OF_EXPERIMENTS, OF_ONE_COMMAND, TrainConfig
+from tfglue.config import OF_EXPERIMENTS, OF_ONE_COMMAND, TrainConfig, task_list
 from tfglue.data.sources import Source, open_source
 from tfglue.errors import UserError
 from tfglue.experiment_plan import ExperimentPlan
@@ -47,6 +48,9 @@ def train(
     """
     given = checked(given, TrainConfig, where="settings")
     given = {name: value for name, value in given.items() if value is not None}
+    if "adapter" in given:
+        # Written out, so that a run does not depend on a file or on defaults of another version.
+        given["adapter"] = str(read_adapter(given["adapter"]) or "none")
     if declared := tasks.find(given.get("task", "")):
         given["task"] = declared.name
     _check(given)
@@ -131,7 +135,7 @@ def _check(given: Mapping[str, Any]) -> None:
     if given.get("freeze") == "encoder":
         raise UserError("--freeze encoder: what an intermediate task trains would be thrown away")
     for step in steps:
-        if step.name == given.get("task"):
+        if step.name in task_list(given.get("task")):
             raise UserError(f"--intermediate {step.name}: that is the target itself")
         if step.predicted_by:
             raise UserError(f"--intermediate {step.name}: it has no training data")

@@ -1,6 +1,6 @@
 """A run that another run begins from: the `--init` setting."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,7 @@ from tfglue.data.tokenizer import BertTokenizer
 from tfglue.errors import UserError
 from tfglue.models.encoder import BertEncoder
 from tfglue.models.loaded_encoder import LoadedEncoder, LoadReport
+from tfglue.models.transfer_model import TransferModel
 from tfglue.run_folder import RunFolder, load_tensors
 from tfglue.tasks.task import Task
 
@@ -50,6 +51,28 @@ class InitialRun:
         vocabulary = self.folder.tokenizer / "vocab.txt"
         read = partial(BertTokenizer.from_file, vocabulary)
         return LoadedEncoder(encoder, report, f"run {self.name}", read)
+
+    def load_parts(self, parts: str, tasks: Mapping[str, Task], model: TransferModel) -> None:
+        """Fills adapters and heads as the `--init_parts` setting says.
+
+        Raises:
+            UserError: the run has no adapter or head for a task, or others than `model`.
+        """
+        for name, task in tasks.items():
+            if parts == "all":
+                self.load_head(task, model.heads[name])
+            if parts != "encoder" and name in model.adapters:
+                self._load_adapter(name, model.adapters[name])
+
+    def _load_adapter(self, task: str, adapter: keras.layers.Layer) -> None:
+        path = self.weights / "adapters" / f"{task}.safetensors"
+        own, kept = str(adapter.config), self.manifest["config"].get("adapter")
+        if not path.is_file() or own != kept:
+            raise UserError(
+                f"--init_parts: {self.name} has no adapter {own} for {task} (its adapter: {kept}); "
+                "use --init_parts encoder"
+            )
+        load_tensors(path, adapter.named_weights())
 
     def load_head(self, task: Task, head: keras.layers.Layer) -> None:
         """Fills the head of a task that the run has too.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 FORMAT = "tfglue.predictions.v1"
 
-_FORM = {"format": str, "predictions": dict, "examples": str, "weights": str}
+_FORM = {"format": str, "predictions": {str: str}, "examples": str, "weights": str}
 
 
 class KeptPredictions:
@@ -85,7 +85,8 @@ class KeptPredictions:
     @cached_property
     def _weights_digest(self) -> str:
         files = [self.folder.path / "encoder.safetensors"]
-        files += sorted((self.folder.path / "heads").glob("*.safetensors"))
+        for part in ("adapters", "heads"):
+            files += sorted((self.folder.path / part).glob("*.safetensors"))
         return digest_bytes(*(f"{path.name} {digest_file(path)}".encode() for path in files))
 
 

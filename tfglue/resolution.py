@@ -48,11 +48,14 @@ def resolve(given: Mapping[str, Any], *tasks: Task) -> TrainConfig:
         values = {n: value for n, value in values.items() if n not in OF_SEVERAL_TASKS}
     config = TrainConfig(**(own | values | dict(given) | {"task": name}))
     _check(config, tasks)
+    # A resumed run is given all of its settings, defaults included.
+    defaults = TrainConfig()
+    asked = {name for name, value in given.items() if value != getattr(defaults, name)}
     for name in OF_SEVERAL_TASKS:
-        if name in given and len(tasks) == 1:
+        if name in asked and len(tasks) == 1:
             raise UserError(f"--{name} goes with several tasks, --task a,b")
     others = frozenset.intersection(*(settings_of_other_kinds(task.kind) for task in tasks))
-    for name in others & given.keys():
+    for name in others & asked:
         kinds = ", ".join(f"{task.name} is of kind {task.kind}" for task in tasks)
         raise UserError(f"--{name}: does not apply, {kinds}")
     return config

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tfglue.adapters import EncoderShape, read_adapter
 from tfglue.config import TrainConfig
 from tfglue.data.examples import Examples
 from tfglue.data.tokenizer import BertTokenizer
@@ -32,7 +33,7 @@ class Run:
         folder: the run folder.
         tasks: task name -> declaration, labels in the order of their ids.
         tokenizer: the encoder's.
-        model: encoder and a head for each task.
+        model: encoder, and a head and perhaps an adapter for each task.
         configs: task name -> the settings it was trained with.
         calibration: task name -> what was tuned after training.
     """
@@ -89,7 +90,7 @@ class Run:
             )
         tasks = {name: task_from_dict(task) for name, task in manifest["tasks"].items()}
         encoder = BertEncoder(**manifest["encoder"]["config"])
-        model = build_model(tasks, encoder)
+        model = build_model(tasks, encoder, manifest["config"].get("adapter") or "none")
         weights = folder.weights(epoch)
         folder.load_weights(model, weights)
         config = TrainConfig.from_stored(manifest["config"])
@@ -165,7 +166,16 @@ class Run:
         return self.answer(declared, examples).records()
 
 
-def build_model(tasks: Mapping[str, Task], encoder: BertEncoder) -> TransferModel:
-    """An encoder with a fresh head for every task, heads dropping out as the encoder does."""
+def build_model(tasks: Mapping[str, Task], encoder: BertEncoder, adapter: str) -> TransferModel:
+    """An encoder with a fresh head and adapter for every task.
+
+    Args:
+        tasks: task name -> declaration.
+        encoder: shared by all; heads and adapters drop out as it does.
+        adapter: as `read_adapter` reads it; ``none`` for no adapters.
+    """
     heads = {name: KINDS.get(task.kind).head(task, encoder) for name, task in tasks.items()}
-    return TransferModel(encoder, heads)
+    config = read_adapter(adapter)
+    shape = EncoderShape.of(encoder)
+    adapters = {} if config is None else {name: config.build(shape) for name in tasks}
+    return TransferModel(encoder, heads, adapters)

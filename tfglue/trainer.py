@@ -136,12 +136,14 @@ class Training:
 
     def _build_model(self) -> TransferModel:
         config, encoder = self.config, self.prepared.loaded.encoder
-        model = build_model(self.tasks, encoder)
+        model = build_model(self.tasks, encoder, config.adapter)
         for name, head in model.heads.items():
             weights = {f"{name}.{key}": weight for key, weight in head.named_weights().items()}
             initialize_weights(weights, encoder.initializer_range, config.seed)
-            if self.prepared.initial and config.init_parts == "all":
-                self.prepared.initial.load_head(self.tasks[name], head)
+        for name, adapter in model.adapters.items():
+            adapter.initialize(name, config.seed)
+        if self.prepared.initial:
+            self.prepared.initial.load_parts(config.init_parts, self.tasks, model)
         return model
 
     def _plan(self, one: PreparedTask) -> BatchPlan:

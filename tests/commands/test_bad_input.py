@@ -54,7 +54,7 @@ def rte_folder(tmp_path, rows, header=HEADER, dev=GOOD):
         (["--task", "rte", "--max_length", "1"], "--max_length: must be at least"),
         (["--task", "rte", "--learning_rate"], "expected one argument"),
         (["--task", "rte", "extra"], "unexpected argument 'extra'"),
-        (["--task", "rte,mrpc"], "expected one task"),
+        (["--task", "rte,rte"], "rte is named twice"),
         (["--task", "ax"], "ax has no training data; train mnli"),
         ([], "--task is needed"),
         (["--task", "scitail", "--data", "tfds"], "scitail"),
@@ -202,7 +202,7 @@ def test_an_epoch_that_was_not_kept(capsys, sst_run):
 
 @pytest.mark.parametrize(
     ("content", "expected"),
-    [("", "empty"), ("good\nbad\tpair\n", ":2: expected one text, found 2"), ("a\n\n", ":2:")],
+    [("", "empty"), ("good\nbad\tpair\n", ":2: expected sentence, found 2"), ("a\n\n", ":2:")],
 )
 def test_wrong_input_to_predict(capsys, tmp_path, sst_run, content, expected):
     path = tmp_path / "texts.txt"
@@ -259,11 +259,12 @@ def test_mismatched_dev_alone_is_not_enough(capsys, tmp_path):
 
 def test_predictions_and_other_files_are_not_replaced_unasked(capsys, sst_run, tmp_path):
     run = f"{sst_run.folder.path}"
-    before = sst_run.folder.predictions("sst", "dev").read_bytes()
+    kept = sst_run.folder.predictions("sst", "dev").with_suffix(".tsv")
+    before = kept.read_bytes()
     assert predict.main(["--run", f"{run}@0", "--split", "dev"]) == 0
     assert (sst_run.folder.epoch(0) / "predictions/sst/dev.tsv").exists()
     assert predict.main(["--run", run, "--split", "dev"]) == 0
-    assert sst_run.folder.predictions("sst", "dev").read_bytes() == before
+    assert kept.read_bytes() == before
     capsys.readouterr()
     path = tmp_path / "precious.tsv"
     path.write_text("mine")

@@ -25,7 +25,7 @@ def test_predictions_of_other_texts_are_not_submitted(capsys, glue, copied, tmp_
     expected = Run.open(wnli).answer(
         tasks.get("wnli"), open_source(tasks.get("wnli"), str(glue)).read("test", labelled=False)
     )
-    assert kept.read_text() == expected.to_tsv()
+    assert kept.read_text() == expected.text()
     assert answers(out, "WNLI.tsv") == [
         str(tasks.get("wnli").labels.index(record["label"])) for record in expected.records()
     ]

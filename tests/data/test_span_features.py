@@ -1,5 +1,8 @@
 """Windows of questions: what they hold, and that every answer can be read off them again."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -12,6 +15,7 @@ from tfglue.metrics.span import normalize_answer
 from tfglue.tasks import get
 from tfglue.tasks.task import SquadFile
 
+LISTED = Path(__file__).resolve().parents[2] / "docs/results/answers_inside_pieces.json"
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "who", "?", "a", "b", "c", "d", "e", "f", "g"]
 TOKENIZER = BertTokenizer(WORDS, lower_case=True)
 
@@ -100,11 +104,9 @@ def test_an_empty_passage_is_one_empty_window():
     assert rows_of(features) == [["[CLS]", "who", "?", "[SEP]", "[SEP]"]]
 
 
-# Answers that begin or end inside a word piece: more than the answer is read back.
-INSIDE_A_PIECE = {
-    "train-v2.0.json": 0,
-    "dev-v2.0.json": 0,
-}
+# Answers that begin or end inside a word piece, so that more than the answer is read back; they are
+# listed in docs/results/answers_inside_pieces.json.
+INSIDE_A_PIECE = {"train-v2.0.json": 29, "dev-v2.0.json": 2}
 
 
 @pytest.mark.parametrize("name", INSIDE_A_PIECE)
@@ -131,4 +133,6 @@ def test_every_real_answer_is_read_back_from_every_window(shared_data, name, cas
             assert start <= place and end >= place + len(gold) and gold in found
             inside.append((asked.ids[question], gold, found))
     assert seen == set(np.flatnonzero(asked.answerable))
-    print(name, case, len(set(inside)), sorted(set(inside)))
+    assert len(set(inside)) == INSIDE_A_PIECE[name]
+    listed = {row["id"] for row in json.loads(LISTED.read_text())[name]}
+    assert listed == {question_id for question_id, _, _ in inside}

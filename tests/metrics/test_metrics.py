@@ -60,10 +60,10 @@ def test_constant_predictions_have_no_correlation():
     assert METRICS.get("pearson_and_spearman")(np.arange(10.0), constant) == 0
 
 
-def test_every_declared_metric_is_registered():
+def test_every_declared_metric_of_rows_is_registered():
     for name in tasks.names():
-        for metric in tasks.get(name).metrics:
-            assert metric in METRICS
+        if tasks.get(name).kind in ("classify", "regress"):
+            assert all(metric in METRICS for metric in tasks.get(name).metrics)
 
 
 def test_an_unknown_metric_gets_the_nearest_name():

@@ -108,8 +108,8 @@ def test_all_problems_of_the_files_are_found_before_training(tmp_path):
     [
         ({"kind": "regress"}, r"--kind regress: \.json files hold questions, of the kinds span"),
         ({"kind": "spam"}, r"--kind spam: unknown; did you mean 'span'\? \(classify, regress"),
-        ({"text_fields": ("question",)}, "--text_fields names columns; questions on passages"),
-        ({"label_field": "label"}, "--label_field names columns; questions on passages"),
+        ({"text_fields": ("question",)}, "--text_fields names columns; questions, words and tags"),
+        ({"label_field": "label"}, "--label_field names columns; questions, words and tags"),
         ({"name": "a b"}, "--task 'a b': a task's name"),
         ({"name": "rte", "base": tasks.get("squad"), "kind": "answerable"},
          "task 'squad' is of kind span"),

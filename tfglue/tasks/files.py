@@ -75,7 +75,7 @@ def task_from_files(
     if hold_questions(paths, kind, base) or hold_tags(paths, kind, base):
         if text_fields or label_field:
             flag = "--text_fields" if text_fields else "--label_field"
-            raise UserError(f"{flag} names columns; questions, words and tags have none of a name")
+            raise UserError(f"{flag} names columns; questions, words and tags have none")
         if hold_tags(paths, kind, base):
             return task_from_columns(name, paths, kind, base, labels)
         return task_from_questions(name, paths, kind, base)
