@@ -32,7 +32,7 @@ from tfglue.data.sources import FileSource
 from tfglue.data.tokenizer import BertTokenizer
 from tfglue.files import write_json
 from tfglue.models.checkpoints import load_encoder
-from tfglue.trainer import train
+from tfglue.trainer import train_run
 from tfglue.training.task_batches import TaskBatches
 
 LABELS = ("entailment", "neutral", "contradiction")
@@ -42,7 +42,7 @@ SETTINGS = dict(encoder="tiny", batch_size=32, max_length=128, seed=1)
 
 # Stage -> the functions it consists of, without what other stages in them take.
 STAGES = {
-    "labels counted": [(tfglue.preparation, "choose_task")],
+    "labels counted": [(tfglue.preparation, "choose_tasks")],
     "rows read": [(FileSource, "read")],
     "subset drawn": [(tfglue.preparation, "_chosen_rows")],
     "cache key": [(tfglue.data.token_cache, "column_key")],
@@ -135,12 +135,13 @@ def prepare(settings: dict) -> dict:
     before = resident()
     started = time.perf_counter()
     prepared = tfglue.preparation.prepare(settings, lambda line: None)
-    prepared.data_facts()
+    (one,) = prepared.tasks.values()
+    one.data_facts()
     total = time.perf_counter() - started
     encoder = watch.seconds.pop("encoder")
     return {
-        "rows": len(prepared.features["train"]),
-        "tokens_per_pair": float(prepared.features["train"].lengths.mean()),
+        "rows": len(one.features["train"]),
+        "tokens_per_pair": float(one.features["train"].lengths.mean()),
         "stages": {stage: watch.seconds[stage] for stage in STAGES if stage in watch.seconds},
         "seconds": total - encoder,
         "megabytes": {"before": before, "after": resident(), "peak": peak()},
@@ -162,7 +163,7 @@ def epoch(settings: dict) -> dict:
 
     TaskBatches.updates = updates
     done = Updates()
-    train(settings, callbacks=[done], say=lambda line: None)
+    train_run(settings, callbacks=[done], say=lambda line: None)
     # The first update is mostly compilation.
     seconds, waited = done.times[-1] - done.times[0], sum(waits[1:len(done.times)])
     curve, count = done.megabytes, len(done.megabytes)

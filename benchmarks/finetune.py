@@ -206,7 +206,7 @@ class Ours:
             self.loops[name] = Training(
                 prepared, RunFolder("unused"), None, [], print
             ).build_loop()
-        self.features = prepared.features["train"]
+        self.features = prepared.tasks[task].features["train"]
         for batching in BATCHING:
             self.rows[batching] = self._sample(batching, tokens)
         return {

@@ -68,12 +68,13 @@ class Reference:
         self.bert = transformers.BertModel.from_pretrained(
             encoder, config=config, attn_implementation="eager"
         ).train()
-        head = training.model.heads[training.task.name]
+        ((name, task),) = training.tasks.items()
+        head = training.model.heads[name]
         self.head = torch.nn.Linear(head.hidden_dim, head.num_outputs)
         with torch.no_grad():
             self.head.weight.copy_(torch.tensor(head.dense.kernel.numpy().T))
             self.head.bias.copy_(torch.tensor(head.dense.bias.numpy()))
-        self.regression = training.task.kind == "regress"
+        self.regression = task.kind == "regress"
         named = [*self.bert.named_parameters(), *self.head.named_parameters()]
         plain = [p for n, p in named if n.endswith("bias") or "LayerNorm" in n]
         decayed = [p for n, p in named if not (n.endswith("bias") or "LayerNorm" in n)]

@@ -97,14 +97,14 @@ def theirs(settings: dict) -> dict:
     training = Training(prepared, RunFolder("unused"), None, [], lambda line: None)
     loop = training.build_loop()
     torch.manual_seed(settings["seed"])
-    reference = Reference(settings["encoder"], prepared.task)
+    reference = Reference(settings["encoder"], prepared.tasks[settings["task"]].task)
     stream = loop.batches.updates()
     bfloat16 = settings["precision"] == "mixed_bfloat16"
     for update in range(training.total_updates):
         reference.update(next(stream).batches[0], float(loop.schedule(update)), bfloat16)
     training.evaluation.predictor = reference
     answers = training.evaluation.answers(training.evaluation.calibration())
-    return answers["dev"].score()
+    return answers[settings["task"]]["dev"].score()
 
 
 class Reference:

@@ -19,7 +19,7 @@ _OF_THE_TARGET = (
     *OF_EXPERIMENTS, *OF_SEVERAL_TASKS, "adapter", "epochs", "learning_rate", "train_examples",
     "train_fraction", "max_steps",
     "evaluate_every", "patience", "save", "train_file", "dev_file", "test_file", "text_fields",
-    "label_field", "kind", "init_parts",
+    "label_field", "kind", "labels", "init_parts",
 )
 
 

@@ -197,7 +197,7 @@ _OF_KINDS = {
     "tag": ("labels",),
 }
 
-OF_EACH_TASK = ("max_length", "batch_size", "dropout")
+OF_EACH_TASK = ("max_length", "batch_size")
 """Settings that tasks which are trained together may have each for itself."""
 
 OF_SEVERAL_TASKS = ("sampler", "steps_per_epoch", "task_cap", "task_weights", "best_on")

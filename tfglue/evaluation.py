@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from tfglue.data.held_out import TUNING_SPLIT
+from tfglue.errors import UserError
 from tfglue.kinds.kind import Calibration
 from tfglue.predictions.predictions import Predictions
 from tfglue.preparation import PreparedTask
@@ -26,6 +27,8 @@ class Evaluation:
         self.predictor = predictor
         scored = [name for name, one in tasks.items() if "dev" in one.examples]
         self.ranking = [name for name in scored if not best_on or name in best_on]
+        if best_on and not self.ranking:
+            raise UserError(f"--best_on {','.join(best_on)}: there are no dev rows to score")
 
     def __bool__(self) -> bool:
         return bool(self.ranking)

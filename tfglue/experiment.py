@@ -24,7 +24,7 @@ from tfglue.resolution import resolve
 from tfglue.restarts import train_restarts
 from tfglue.run import Run
 from tfglue.run_folder import RunFolder
-from tfglue.task_choice import Say, choose_tasks
+from tfglue.task_choice import Say, choose_tasks, task_names
 from tfglue.trainer import train_run
 from tfglue.training.loop import Interrupted
 
@@ -51,7 +51,9 @@ def train(
     if "adapter" in given:
         # Written out, so that a run does not depend on a file or on defaults of another version.
         given["adapter"] = str(read_adapter(given["adapter"]) or "none")
-    if declared := tasks.find(given.get("task", "")):
+    if not given.get("train_file") and given.get("task"):
+        given["task"] = task_names(given["task"])
+    elif declared := tasks.find(given.get("task", "")):
         given["task"] = declared.name
     _check(given)
     given = _resumed(given)

@@ -58,6 +58,11 @@ class InitialRun:
         Raises:
             UserError: the run has no adapter or head for a task, or others than `model`.
         """
+        kept = self.manifest["config"].get("adapter") or "none"
+        if parts != "encoder" and kept != "none" and not model.adapters:
+            raise UserError(
+                f"--init_parts {parts}: tasks of {self.name} have adapters; add --adapter {kept}"
+            )
         for name, task in tasks.items():
             if parts == "all":
                 self.load_head(task, model.heads[name])

@@ -125,12 +125,10 @@ def parameter_counts(model: TransferModel) -> dict[str, int]:
     """Parameters by part, in all, and how many of them are trained."""
     names = ("embeddings", "layers", "pooler", *(["adapters"] if model.adapters else []), "heads")
     counts = dict.fromkeys(names, 0)
-    trained = 0
     for name, weight in model.named_weights().items():
         owner, part = name.split(".")[:2]
-        size = math.prod(weight.shape)
-        counts[part if owner == "encoder" else owner] += size
-        trained += size if weight.trainable else 0
+        counts[part if owner == "encoder" else owner] += math.prod(weight.shape)
+    trained = sum(math.prod(weight.shape) for weight in model.trained_weights().values())
     return {**counts, "total": sum(counts.values()), "trained": trained}
 
 

@@ -1,11 +1,12 @@
 """From settings to what training needs: tasks, rows, tokenizer, encoder and packed features."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from tfglue.adapters import read_adapter
 from tfglue.config import TrainConfig, settings_of_other_kinds
 from tfglue.data.examples import Examples
 from tfglue.data.features import Features
@@ -95,8 +96,15 @@ class Prepared:
     initial: InitialRun | None
 
 
-def prepare(given: Mapping[str, Any], say: Say) -> Prepared:
+def prepare(
+    given: Mapping[str, Any], say: Say, task_settings: Mapping[str, Any] | None = None
+) -> Prepared:
     """Reads, tokenizes and packs all that a training run needs, saying what it found.
+
+    Args:
+        given: settings as the user gave them.
+        say: takes each line of what is going on.
+        task_settings: of a run that is resumed, the settings that its tasks had each for itself.
 
     Raises:
         UserError: for any mistake in settings, data or encoder.
@@ -107,6 +115,8 @@ def prepare(given: Mapping[str, Any], say: Say) -> Prepared:
     # A run that begins from another keeps the name of the encoder at the root of the chain.
     given_here = {**given, "encoder": initial.encoder_name} if initial else given
     config = resolve(given_here, *declared)
+    # Written out, so that a run does not depend on a file or on defaults of another version.
+    config = replace(config, adapter=str(read_adapter(config.adapter) or "none"))
     if config.encoder == "tiny" and all(source.kind == "sample" for _, source in chosen):
         say(_DEMONSTRATION.format(task=config.task))
     say(f"settings: {_settings_line(config, declared)}")
@@ -125,7 +135,10 @@ def prepare(given: Mapping[str, Any], say: Say) -> Prepared:
     tokenizer = loaded.tokenizer(_LOWER_CASE[config.lower_case])
     prepared = {}
     for task, source in chosen:
-        own = task_config(config, given_here, task, len(chosen))
+        if task_settings:
+            own = replace(config, **task_settings[task.name])
+        else:
+            own = task_config(config, given_here, task, len(chosen))
         if own.max_length > loaded.encoder.max_sequence_length:
             limit = loaded.encoder.max_sequence_length
             raise UserError(f"--max_length: {config.encoder} has {limit} positions, not more")
@@ -156,6 +169,11 @@ def _prepare_task(
         split: kind.encode(task, found, tokenizer, config, training=split == "train")
         for split, found in examples.items()
     }
+    if not len(features["train"]):
+        raise UserError(
+            f"{task.name}: nothing is left to train on; where questions are few, give "
+            "--null_score_diff_threshold a number, so that none are set aside to tune it"
+        )
     for split, found in examples.items():
         name = f"{task.name} {split}" if one_of_several else split
         say(_split_line(name, found, features[split], config))

@@ -44,8 +44,10 @@ def resolve(given: Mapping[str, Any], *tasks: Task) -> TrainConfig:
     own = _own_settings({**values, **given}, tasks[0].recipe if len(tasks) == 1 else Recipe(),
                         any(len(task.text_fields) == 2 for task in tasks))
     name = ",".join(task.name for task in tasks)
-    if len(tasks) == 1:
-        values = {n: value for n, value in values.items() if n not in OF_SEVERAL_TASKS}
+    others = frozenset.intersection(*(settings_of_other_kinds(task.kind) for task in tasks))
+    # A recipe speaks of all kinds of tasks, and of several; what is meant for others is left out.
+    unused = others | frozenset(OF_SEVERAL_TASKS if len(tasks) == 1 else ())
+    values = {n: value for n, value in values.items() if n not in unused}
     config = TrainConfig(**(own | values | dict(given) | {"task": name}))
     _check(config, tasks)
     # A resumed run is given all of its settings, defaults included.
@@ -54,7 +56,6 @@ def resolve(given: Mapping[str, Any], *tasks: Task) -> TrainConfig:
     for name in OF_SEVERAL_TASKS:
         if name in asked and len(tasks) == 1:
             raise UserError(f"--{name} goes with several tasks, --task a,b")
-    others = frozenset.intersection(*(settings_of_other_kinds(task.kind) for task in tasks))
     for name in others & asked:
         kinds = ", ".join(f"{task.name} is of kind {task.kind}" for task in tasks)
         raise UserError(f"--{name}: does not apply, {kinds}")

@@ -11,6 +11,7 @@ from tfglue.config import text_fields
 from tfglue.data.sources import FileSource, Source, open_source
 from tfglue.errors import UserError, suggestion
 from tfglue.tasks.files import task_from_files
+from tfglue.tasks.squad import QUESTION_METRICS
 from tfglue.tasks.tags import read_tag_file
 from tfglue.tasks.task import Task
 
@@ -30,8 +31,9 @@ def choose_tasks(given: Mapping[str, Any], say: Say) -> list[tuple[Task, Source]
         return [_task_of_files(name, given, say)]
     if not name:
         raise UserError(f"--task is needed; one of: {', '.join(tasks.names())}")
-    _check_named_once(name)
-    chosen = tasks.expand(name)
+    chosen = tasks.expand(task_names(name))
+    if given.get("labels") and sum(task.kind == "tag" for task in chosen) > 1:
+        raise UserError("--labels lists the tags of one task; there are several")
     found = []
     for task in chosen:
         if task.predicted_by:
@@ -41,6 +43,8 @@ def choose_tasks(given: Mapping[str, Any], say: Say) -> list[tuple[Task, Source]
             )
         if given.get("labels") and task.kind == "tag":
             task = replace(task, labels=read_tag_file(given["labels"]))
+        if task.kind in QUESTION_METRICS and given.get("negatives") in ("true", "false"):
+            task = replace(task, negatives=given["negatives"] == "true")
         source = open_source(task, given.get("data"))
         whose = "data" if len(chosen) == 1 else f"data of {task.name}"
         say(f"{whose}: {source.description}")
@@ -49,11 +53,17 @@ def choose_tasks(given: Mapping[str, Any], say: Say) -> list[tuple[Task, Source]
     return found
 
 
-def _check_named_once(text: str) -> None:
+def task_names(text: str) -> str:
+    """The comma list with groups and aliases as names of tasks.
+
+    Raises:
+        UserError: a name is unknown, or given twice.
+    """
     single = [tasks.find(part).name for part in text.split(",") if tasks.find(part)]
     for name in single:
         if single.count(name) > 1:
             raise UserError(f"--task {text}: {name} is named twice; name every task once")
+    return ",".join(task.name for task in tasks.expand(text))
 
 
 def _task_of_files(name: str, given: Mapping[str, Any], say: Say) -> tuple[Task, Source]:

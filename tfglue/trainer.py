@@ -79,7 +79,7 @@ def train_run(
     if given.get("strategy", "none") != "none":
         say(f"devices: {describe(strategy)}")
     with strategy.scope():
-        prepared = prepare(given, say)
+        prepared = prepare(given, say, (stored or {}).get("task_settings"))
         equal = find_equal_run(prepared, equal_runs)
         if equal is not None:
             say(f"trained already: {equal}")
@@ -167,8 +167,9 @@ class Training:
             rows = min(len(plan.lengths), config.task_cap or len(plan.lengths))
             sizes[name] = (rows, plan.updates_for(rows))
         per_epoch = config.steps_per_epoch or sum(updates for _, updates in sizes.values())
+        epochs = min(config.epochs, (config.max_steps or math.inf) / per_epoch)
         return TaskOrder(
-            sizes, sampler(config.sampler), per_epoch, math.ceil(config.epochs), config.seed
+            sizes, sampler(config.sampler), per_epoch, math.ceil(epochs), config.seed
         )
 
     def _total_updates(self) -> int:

@@ -106,6 +106,26 @@ def test_stopped_within_an_epoch_it_ends_with_the_same_bytes(whole, tmp_path, up
 
 
 @pytest.mark.slow
+def test_tasks_keep_their_own_lengths_and_batches_when_they_go_on(tmp_path):
+    recipe = tmp_path / "own.yaml"
+    recipe.write_text("tasks:\n  sst: {batch_size: 4}\n  ner: {max_length: 16}\n")
+    settings = dict(recipe=str(recipe), epochs=1, steps_per_epoch=None, adapter="none")
+    settings |= dict(task="ner, sst2", sampler="shuffle", task_weights=None, batch_size=None)
+    trained(tmp_path / "whole", **settings)
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path / "run", StopAt(3), **settings)
+    recipe.unlink()
+    train_experiment({"output": str(tmp_path / "run"), "resume": True}, say=lambda line: None)
+    whole, gone_on = (yaml.safe_load((tmp_path / name / "run.yaml").read_text())
+                      for name in ("whole", "run"))
+    assert whole["task_settings"] == gone_on["task_settings"] == {
+        "ner": {"max_length": 16, "batch_size": 32}, "sst": {"max_length": 64, "batch_size": 4},
+    }
+    for name in ("encoder.safetensors", "history.csv", "metrics.json"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
+
+
+@pytest.mark.slow
 def test_a_run_can_begin_with_the_encoder_and_adapters_of_another(whole, tmp_path):
     settings = {name: SETTINGS[name] for name in ("data", "adapter", "train_examples")}
     begun = dict(settings, task="ner", init=str(whole), max_steps=0, output=str(tmp_path / "run"))
@@ -128,6 +148,7 @@ def test_a_run_can_begin_with_the_encoder_and_adapters_of_another(whole, tmp_pat
         ("--task sst,ner --sampler anneal", "did you mean 'annealed'"),
         ("--task sst,ner --best_on rte", "'rte' is not trained here"),
         ("--task sst,ner --task_weights sst=0", "expected task=number, positive"),
+        ("--task ner,pos --labels tags.txt", "--labels lists the tags of one task"),
         ("--task sst,ner --seeds 3", "--seeds reports on one task"),
         ("--task sst --sampler sqrt", "--sampler goes with several tasks"),
         ("--task sst --adapter pal:size=10,heads=3", "not a multiple of heads"),

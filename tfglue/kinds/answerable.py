@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from tfglue.data.span_features import CLS_POSITION
+from tfglue.errors import UserError
 from tfglue.kinds.classify import Classify
-from tfglue.kinds.span import QuestionKind
+from tfglue.kinds.span import QuestionKind, has_negatives
 from tfglue.predictions.answerable import ANSWERABLE, UNANSWERABLE, AnswerablePredictions
 
 
@@ -15,6 +16,8 @@ class Answerable(QuestionKind, Classify):
 
     def encode(self, task, examples, tokenizer, config, training=False):
         """Windows labelled by whether they show the whole answer."""
+        if not has_negatives(task, config):
+            raise UserError(f"task {task.name}: with --negatives false nothing is unanswerable")
         features = super().encode(task, examples, tokenizer, config, training)
         if features.labels is None:
             return features

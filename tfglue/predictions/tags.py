@@ -12,12 +12,14 @@ from tfglue.data.tagged_sentences import TaggedSentences
 from tfglue.data.tagged_text import tagged_text
 from tfglue.files import json_text
 from tfglue.metrics import tagging
+from tfglue.metrics.classification import f1
 from tfglue.predictions.predictions import Predictions, nine_digits
 
-_METRICS = {
+METRICS = {
     "entity_f1": tagging.entity_f1, "precision": tagging.precision, "recall": tagging.recall,
     "accuracy": tagging.accuracy,
 }
+"""Metrics of tags by name; ``f1`` is one, too, of tasks with two tags."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,12 @@ class TagPredictions(Predictions):
     def metrics(self):
         """The task's metrics over all words, or over all entities that the tags spell."""
         gold, predicted = self._by_sentence(self._gold), self._by_sentence(self.tags)
-        return {name: _METRICS[name](gold, predicted) for name in self.task.metrics}
+        return {
+            # Where there are two tags, as of right and wrong words, F1 is that of the second.
+            name: f1(self.examples.tags, self.values) if name == "f1"
+            else METRICS[name](gold, predicted)
+            for name in self.task.metrics
+        }
 
     def records(self):
         """``id``, ``words``, ``labels``, and ``probabilities`` of these labels."""
@@ -79,8 +86,8 @@ class TagPredictions(Predictions):
         files = {f"/predictions{suffix}": self.text()}
         if self.examples.labelled:
             gold, predicted = self._by_sentence(self._gold), self._by_sentence(self.tags)
-            plain = self.task.main_metric == "accuracy"
-            report = tagging.token_label_report if plain else tagging.per_label_report
+            spelled = "entity_f1" in self.task.metrics
+            report = tagging.per_label_report if spelled else tagging.token_label_report
             rows = [row._asdict() for row in report(gold, predicted)]
             files["/report.json"] = json_text(rows)
         return files

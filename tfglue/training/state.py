@@ -96,6 +96,8 @@ class TrainingState:
         self.update = content["update"]
         self.history = content["history"]
         self.selection = Selection(**content["selection"])
+        if "losses" not in content:
+            raise UserError(f"{checkpoints.folder}: a checkpoint of another version of tfglue")
         self.losses = {task: tuple(sums) for task, sums in content["losses"].items()}
         self._seconds_before = content["seconds"]
         return True
