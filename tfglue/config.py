@@ -160,6 +160,10 @@ class TrainConfig:
     train_fraction: float | None = setting(
         None, "train on this share of the rows", kind=float, above=0, most=1
     )
+    dev_examples: int | None = setting(
+        None, "score on so many rows of every dev split (stratified, the same for every run) [all]",
+        kind=int, least=1,
+    )
     evaluate_every: str = setting(
         "epoch", "epoch, a share of an epoch under 1, or a number of updates"
     )

@@ -159,6 +159,9 @@ def _prepare_task(
     for split in source.splits():
         if split.startswith("dev") and split not in examples:
             examples[split] = source.read(split)
+    if config.dev_examples is not None:
+        for split in [split for split in examples if split.startswith("dev")]:
+            examples[split] = _first_rows(examples[split], config.dev_examples)
     rows, aside = _chosen_rows(task, examples["train"], config)
     if aside is not None:
         examples[TUNING_SPLIT] = examples["train"].take(aside)
@@ -205,6 +208,11 @@ def _chosen_rows(
         size = subset_size(len(rows), config.train_examples, config.train_fraction)
         rows = rows[nested_order(train.strata[rows])[:size]]
     return rows, aside
+
+
+def _first_rows(examples: Examples, count: int) -> Examples:
+    chosen = nested_order(examples.strata)[:count]
+    return examples.take(np.sort(chosen))  # In the order of the file, as whole splits are.
 
 
 def _split_line(name: str, examples: Examples, features: Features, config: TrainConfig) -> str:

@@ -236,3 +236,18 @@ def test_interrupt_saves_and_resume_ends_with_the_same_bytes(tmp_path):
         capture_output=True,
     )
     assert run_folder_bytes(whole) == run_folder_bytes(stopped)
+
+
+def test_dev_examples_scores_on_some_rows_of_every_dev_split(tmp_path):
+    settings = dict(task="sst", data="sample", max_steps=1, train_examples=16, batch_size=8)
+    some = Run.train(settings, dev_examples=30, seed=1, output=str(tmp_path / "some"))
+    more = Run.train(settings, dev_examples=60, seed=2, output=str(tmp_path / "more"))
+    rows = {}
+    for run in (some, more):
+        manifest = yaml.safe_load((run.folder.path / "run.yaml").read_text())
+        table = (run.folder.path / "predictions" / "sst" / "dev.tsv").read_text().splitlines()[1:]
+        assert len(table) == manifest["data"]["sst"]["dev"]["rows"]
+        rows[run.folder.path.name] = [line.split("\t")[0] for line in table]
+    assert len(rows["some"]) == 30 and len(rows["more"]) == 60
+    assert set(rows["some"]) < set(rows["more"])
+    assert evaluate.main(["--run", str(some.folder.path), "--data", "sample"]) == 0
