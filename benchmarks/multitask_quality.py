@@ -21,7 +21,7 @@ TASKS = ("cola", "mrpc", "mnli", "rte", "stsb", "sst", "qqp", "qnli")
 ARMS = {"shared": "none", "pal": "pal", "low_rank": "low_rank", "houlsby": "houlsby"}
 SINGLE = "single"
 EPOCHS, UPDATES_A_TASK = 5, 30
-SETTINGS = dict(max_length=128, batch_size=16, learning_rate=1e-4, dev_examples=1000, save="last",
+SETTINGS = dict(max_length=64, batch_size=16, learning_rate=1e-4, dev_examples=600, save="last",
                 precision="mixed_bfloat16", evaluate_every="1000000")
 
 
@@ -127,7 +127,8 @@ def table(rows: list[dict]) -> str:
     lines = ["| model | " + " | ".join(TASKS) + " | mean | parameters | seconds |",
              "|---" * (len(TASKS) + 4) + "|"]
     for arm, found in summary(rows).items():
-        cells = [f"{mean:.3f} ± {std:.3f}" for mean, std in (*found["tasks"].values(), found["mean"])]
+        scores = (*found["tasks"].values(), found["mean"])
+        cells = [f"{mean:.3f} ± {std:.3f}" for mean, std in scores]
         lines.append(f"| {arm} ({found['seeds']}) | " + " | ".join(cells)
                      + f" | {found['parameters'] / 1e6:.2f} M | {found['seconds']:.0f} |")
     return "\n".join(lines)

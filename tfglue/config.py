@@ -40,7 +40,9 @@ class TrainConfig:
         "weights, hf://org/model, a KerasHub preset, a name under $BERT_ALL_DIR",
     )
     init: str | None = setting(
-        None, "begin with the weights of a finished run, RUN or RUN@<epoch>, not with --encoder"
+        None,
+        "begin with the weights of a finished run, RUN, RUN@<epoch> or RUN@<task>, not with "
+        "--encoder",
     )
     init_parts: str = setting(
         "encoder",
@@ -72,6 +74,9 @@ class TrainConfig:
     freeze: str = setting("none", "none, embeddings, layers:N, encoder_except_norms, encoder")
     dropout: float | None = setting(
         None, "overrides every dropout rate of encoder and head", kind=float, least=0, most=0.99
+    )
+    head_dropout: float | None = setting(
+        None, "overrides the dropout rate of the head alone", kind=float, least=0, most=0.99
     )
     recipe: str | None = setting(None, "published settings by name, or a YAML file")
     max_length: int | None = setting(None, "tokens a row at most", kind=int, least=8)
@@ -171,7 +176,11 @@ class TrainConfig:
         None, "stop after so many evaluations without improvement", kind=int, least=1
     )
     eval_batch_size: int = setting(64, "rows of one forward pass in evaluation", kind=int, least=1)
-    save: str = setting("best", "weights to keep: best, last, all, or epochs such as 0,2")
+    save: str = setting(
+        "best",
+        "weights to keep: best, last, all, epochs such as 0,2, or best_by_task: of several tasks "
+        "also each one's own best, RUN@<task>",
+    )
     checkpoint_seconds: float = setting(
         300.0, "seconds between checkpoints to resume from; may change on --resume", kind=float,
         above=0,
@@ -201,8 +210,11 @@ _OF_KINDS = {
     "tag": ("labels",),
 }
 
-OF_EACH_TASK = ("max_length", "batch_size")
+OF_EACH_TASK = ("max_length", "batch_size", "head_dropout")
 """Settings that tasks which are trained together may have each for itself."""
+
+BEST_BY_TASK = "best_by_task"
+"""The value of ``--save`` that keeps weights for each of several tasks."""
 
 OF_SEVERAL_TASKS = ("sampler", "steps_per_epoch", "task_cap", "task_weights", "best_on")
 
@@ -279,15 +291,16 @@ def evaluation_interval(text: str, updates_per_epoch: int) -> int:
 
 def saved_epochs(text: str) -> frozenset[int] | None:
     """Epochs whose weights are kept under ``epochs/``; None for all of them."""
-    if text in ("best", "last"):
+    if text in ("best", "last", BEST_BY_TASK):
         return frozenset()
     if text == "all":
         return None
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdigit() for part in parts):
+        known = ("best", "last", "all", BEST_BY_TASK)
         raise UserError(
-            f"--save: unknown value '{text}'{suggestion(text, ('best', 'last', 'all'))} "
-            "(expected best, last, all, or epochs such as 0,2)"
+            f"--save: unknown value '{text}'{suggestion(text, known)} "
+            f"(expected {', '.join(known)}, or epochs such as 0,2)"
         )
     return frozenset(int(part) for part in parts)
 

@@ -127,12 +127,6 @@ def _check(given: Mapping[str, Any]) -> None:
         )
     if not given.get("task") and not given.get("train_file"):
         raise UserError(f"--task is needed; one of: {', '.join(tasks.names())}")
-    several = not given.get("train_file") and len(tasks.expand(given.get("task", ""))) > 1
-    if given.get("seeds") and several:
-        raise UserError(
-            "--seeds reports on one task; with several give each seed as a command of its own, "
-            "with --seed"
-        )
     if "intermediate" not in given:
         return
     steps = intermediate_tasks(given)

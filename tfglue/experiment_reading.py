@@ -11,7 +11,7 @@ from tfglue.files import read_json
 from tfglue.form import check_form
 from tfglue.run_folder import RunFolder
 from tfglue.scored_experiment import ScoredExperiment
-from tfglue.scored_row import scored_row
+from tfglue.scored_row import MEAN_OF_TASKS, scored_row
 
 RESTARTS_FORMAT = "tfglue.restarts.v1"
 
@@ -87,7 +87,7 @@ def _read(name: str, path: Path) -> list[ScoredExperiment]:
         )
     folder = RunFolder(path)
     if not folder.is_run() and (path / "restarts.json").is_file():
-        return [_of_report(name, path)]
+        return _of_report(name, path)
     if not folder.is_run() and ((path / "seeds").exists() or ExperimentPlan(path).exists):
         runs = [RunFolder(entry) for entry in sorted((path / "seeds").glob("*"), key=_by_number)]
         runs = [run for run in runs if run.path.is_dir()]
@@ -136,8 +136,11 @@ def _of_runs(
     ]
 
 
-def _of_report(name: str, path: Path) -> ScoredExperiment:
-    """Restarts, by what ``restarts.json`` says; it holds even where runs are deleted by now."""
+def _of_report(name: str, path: Path) -> list[ScoredExperiment]:
+    """Restarts, by what ``restarts.json`` says; it holds even where runs are deleted by now.
+
+    Of several tasks the report has the mean; every task for itself is read off the runs.
+    """
     file = path / "restarts.json"
     report = read_json(file)
     if not isinstance(report, dict) or report.get("format") != RESTARTS_FORMAT:
@@ -155,10 +158,13 @@ def _of_report(name: str, path: Path) -> ScoredExperiment:
     known = next(filter(None, manifests), {})
     expected = max(_asked_seeds(path), len(rows))
     task = report["task"]
-    return ScoredExperiment(
+    whole = ScoredExperiment(
         name, path, task, report["metric"], tuple(rows), expected, _through(known),
         _dev(known, task),
     )
+    if report["metric"] != MEAN_OF_TASKS or not all(run.is_run() for run in runs):
+        return [whole]
+    return [whole, *_of_runs(name, path, runs, expected)]
 
 
 def _scored(row: dict[str, Any], file: Path) -> dict[str, Any]:

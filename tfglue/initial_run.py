@@ -19,17 +19,17 @@ class InitialRun:
     """Weights of a finished run, or of one epoch of it, for a run of another task (or the same).
 
     Args:
-        name: ``RUN`` or ``RUN@<epoch>``.
+        name: ``RUN``, ``RUN@<epoch>`` or ``RUN@<task>``.
 
     Raises:
-        UserError: there is no such run or epoch, or the run is not finished.
+        UserError: there is no such run, or no such weights in it, or the run is not finished.
     """
 
     def __init__(self, name: str):
         self.name = name
-        self.folder, self.epoch = RunFolder.named(name)
+        self.folder, self.which = RunFolder.named(name)
         self.manifest = self.folder.finished_manifest()
-        self.weights = self.folder.weights(self.epoch)
+        self.weights = self.folder.weights(self.which)
 
     @property
     def encoder_name(self) -> str:
@@ -106,12 +106,13 @@ class InitialRun:
             *self.manifest["parents"],
             {
                 "run": str(self.folder.path),
-                "epoch": self.epoch,
+                "epoch": self.which if isinstance(self.which, int) else None,
+                **({"best_of": self.which} if isinstance(self.which, str) else {}),
                 "tasks": list(self.manifest["tasks"]),
                 "scores": {
                     task: {metric: scores[task]["dev"][metric]}
                     for task, metric in scores["main"].items()
-                    if "dev" in scores.get(task, {}) and self.epoch is None
+                    if "dev" in scores.get(task, {}) and self.which is None
                 },
             },
         ]

@@ -41,10 +41,10 @@ class FinishedRun:
     @classmethod
     def named(cls, name: str) -> "FinishedRun":
         """Reads ``run.yaml``. Raises UserError for what is no finished run of GLUE tasks."""
-        folder, epoch = RunFolder.named(name)
+        folder, which = RunFolder.named(name)
         manifest = folder.finished_manifest()
         answered = {key: task_from_dict(task) for key, task in manifest["tasks"].items()}
-        found = cls(name, folder, folder.weights(epoch), answered)
+        found = cls(name, folder, folder.weights(which), answered)
         for task in answered.values():
             found._check(task)
         return found

@@ -42,7 +42,10 @@ _FORM = {
     "tokenizer": {"digest": str},
     "data": {str: {str: {"origin": str, "rows": int, "digest": str}}},
     "parents": [
-        {"run": str, "epoch": (int, None), "tasks": [str], "scores": {str: {str: float}}}
+        {
+            "run": str, "epoch": (int, None), "best_of?": str, "tasks": [str],
+            "scores": {str: {str: float}},
+        }
     ],
 }
 _FORM_OF_FINISHED = {"result": {"updates": int, "floor?": {str: float}}}

@@ -82,6 +82,7 @@ def _chain(parents: Sequence[Mapping[str, Any]], tasks: str) -> list[str]:
     lines = ["## Trained through", ""]
     for number, parent in enumerate(parents, start=1):
         epoch = "" if parent["epoch"] is None else f", weights after epoch {parent['epoch']}"
+        epoch += f", weights best on {parent['best_of']}" if "best_of" in parent else ""
         scores = "; ".join(
             f"{task} dev {metric} {value:.4f}"
             for task, named in parent["scores"].items()

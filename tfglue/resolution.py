@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from tfglue.config import (
+    BEST_BY_TASK,
     OF_EACH_TASK,
     OF_SEVERAL_TASKS,
     TrainConfig,
@@ -113,6 +114,8 @@ def _check(config: TrainConfig, tasks: Sequence[Task]) -> None:
 
 def _check_several(config: TrainConfig, tasks: Sequence[Task]) -> None:
     names = [task.name for task in tasks]
+    if config.save == BEST_BY_TASK and len(tasks) == 1:
+        raise UserError(f"--save {BEST_BY_TASK} goes with several tasks, --task a,b; use best")
     weights = task_numbers("task_weights", config.task_weights)
     for setting, given in (("best_on", task_list(config.best_on)), ("task_weights", weights)):
         for name in given:

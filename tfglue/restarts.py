@@ -10,7 +10,7 @@ from tfglue.files import write_json
 from tfglue.run import Run
 from tfglue.run_folder import RunFolder
 from tfglue.scored_experiment import summary
-from tfglue.scored_row import scored_row
+from tfglue.scored_row import MEAN_OF_TASKS, mean_row, scored_row
 from tfglue.task_choice import Say
 from tfglue.trainer import train_run
 
@@ -35,7 +35,8 @@ def train_restarts(
         say: takes each line of what is going on.
 
     Returns:
-        The best run by the main metric on dev, the earliest of equals; without dev rows the first.
+        The best run by the main metric on dev (of several tasks, the mean of theirs), the earliest
+        of equals; without dev rows the first.
     """
     first = given.get("seed", 0)
     seeds = range(first, first + count)
@@ -61,10 +62,15 @@ def _report(folder: RunFolder, seeds: Sequence[int]) -> dict[str, Any]:
     finished = [
         run for run in runs if run.is_run() and run.manifest().get("status") == "complete"
     ]
-    task, main = next(iter(finished[0].metrics()["main"].items()))
-    rows = [scored_row(run, folder.path, task, main) for run in finished]
+    tasks, metrics = zip(*finished[0].metrics()["main"].items(), strict=True)
+    if len(tasks) == 1:
+        metric = metrics[0]
+        rows = [scored_row(run, folder.path, tasks[0], metric) for run in finished]
+    else:
+        metric = MEAN_OF_TASKS
+        rows = [mean_row(run, folder.path) for run in finished]
     return {
-        "format": RESTARTS_FORMAT, "task": task, "metric": main, "seeds": rows,
+        "format": RESTARTS_FORMAT, "task": ",".join(tasks), "metric": metric, "seeds": rows,
         "summary": summary(rows),
     }
 

@@ -77,10 +77,12 @@ class Run:
     def open(cls, path: str | Path) -> "Run":
         """Opens a finished run, or the weights of one epoch of it (``RUN@2``).
 
+        ``RUN@rte`` opens what `--save best_by_task` kept for one task, which it answers alone.
+
         Raises:
             UserError: if the folder is no run, is not finished, or is damaged.
         """
-        folder, epoch = RunFolder.named(path)
+        folder, which = RunFolder.named(path)
         manifest = folder.finished_manifest()
         tokenizer = BertTokenizer.from_file(folder.tokenizer / "vocab.txt")
         if tokenizer.digest() != manifest["tokenizer"]["digest"]:
@@ -88,10 +90,13 @@ class Run:
                 f"{folder.tokenizer / 'vocab.txt'}: not the vocabulary that this run was trained "
                 "with; restore the file"
             )
-        tasks = {name: task_from_dict(task) for name, task in manifest["tasks"].items()}
+        weights = folder.weights(which)
+        tasks = {
+            name: task_from_dict(task) for name, task in manifest["tasks"].items()
+            if not isinstance(which, str) or name == which
+        }
         encoder = BertEncoder(**manifest["encoder"]["config"])
         model = build_model(tasks, encoder, manifest["config"].get("adapter") or "none")
-        weights = folder.weights(epoch)
         folder.load_weights(model, weights)
         config = TrainConfig.from_stored(manifest["config"])
         own = manifest.get("task_settings", {})
@@ -166,15 +171,24 @@ class Run:
         return self.answer(declared, examples).records()
 
 
-def build_model(tasks: Mapping[str, Task], encoder: BertEncoder, adapter: str) -> TransferModel:
+def build_model(
+    tasks: Mapping[str, Task],
+    encoder: BertEncoder,
+    adapter: str,
+    head_dropout: Mapping[str, float | None] | None = None,
+) -> TransferModel:
     """An encoder with a fresh head and adapter for every task.
 
     Args:
         tasks: task name -> declaration.
         encoder: shared by all; heads and adapters drop out as it does.
         adapter: as `read_adapter` reads it; ``none`` for no adapters.
+        head_dropout: task name -> dropout rate of its head, where that has one of its own.
     """
     heads = {name: KINDS.get(task.kind).head(task, encoder) for name, task in tasks.items()}
+    for name, rate in (head_dropout or {}).items():
+        if rate is not None:
+            heads[name].dropout.rate = rate
     config = read_adapter(adapter)
     shape = EncoderShape.of(encoder)
     adapters = {} if config is None else {name: config.build(shape) for name in tasks}

@@ -12,7 +12,7 @@ import yaml
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from tfglue.errors import UserError
+from tfglue.errors import UserError, suggestion
 from tfglue.files import read_json, read_yaml, write_json, write_tensors, write_text
 from tfglue.form import check_form
 from tfglue.manifest_check import checked_manifest
@@ -45,12 +45,18 @@ class RunFolder:
         self.card = self.path / "README.md"
 
     @classmethod
-    def named(cls, name: str | Path) -> tuple["RunFolder", int | None]:
-        """Folder and epoch that ``RUN`` or ``RUN@<epoch>`` names; None for the final weights."""
-        path, _, epoch = str(name).rpartition("@")
-        if path and epoch.isascii() and epoch.isdigit() and not Path(name).exists():
-            return cls(path), int(epoch)
-        return cls(name), None
+    def named(cls, name: str | Path) -> tuple["RunFolder", int | str | None]:
+        """Folder and weights that ``RUN``, ``RUN@<epoch>`` or ``RUN@<task>`` names.
+
+        Returns:
+            The folder, and an epoch, a task (its best evaluation), or None for the final weights.
+        """
+        path, _, which = str(name).rpartition("@")
+        if not path or not which or Path(name).exists():
+            return cls(name), None
+        if which.isascii() and which.isdigit():
+            return cls(path), int(which)
+        return (cls(path), which) if cls(path).is_run() else (cls(name), None)
 
     @property
     def exists(self) -> bool:
@@ -126,25 +132,40 @@ class RunFolder:
             )
         return manifest
 
-    def weights(self, epoch: int | None) -> Path:
-        """Folder of the final weights (None), or of those kept after an epoch.
+    def weights(self, which: int | str | None) -> Path:
+        """Folder of the final weights (None), of an epoch's, or of the best ones of a task.
 
         Raises:
-            UserError: the run kept no weights of that epoch.
+            UserError: the run did not keep these.
         """
-        folder = self.path if epoch is None else self.epoch(epoch)
+        if which is None:
+            return self.path
+        folder = self.best(which) if isinstance(which, str) else self.epoch(which)
         if not folder.is_dir():
-            kept = sorted(path.name for path in (self.path / "epochs").glob("*"))
+            kept = sorted(
+                path.name for path in (*self.path.glob("epochs/*"), *self.path.glob("best/*"))
+            )
+            whose = f"task {which}" if isinstance(which, str) else f"epoch {which}"
             raise UserError(
-                f"{self.path}@{epoch}: this run kept no weights of epoch {epoch} "
+                f"{self.path}@{which}: this run kept no weights of {whose}"
+                f"{suggestion(str(which), kept)} "
                 f"(it kept {', '.join(kept) or 'the final ones alone'}; see --save)"
             )
         return folder
 
-    def save_weights(self, model: "TransferModel", folder: Path | None = None) -> None:
-        """Writes the encoder's weights, and each task's adapter and head, here or in `folder`."""
+    def save_weights(
+        self, model: "TransferModel", folder: Path | None = None, task: str | None = None
+    ) -> None:
+        """Writes the encoder's weights, and each task's adapter and head.
+
+        Args:
+            model: whose weights.
+            folder: where to; the run's own by default.
+            task: whose adapter and head alone; all by default.
+        """
         for path, part in _weight_files(model, folder or self.path).items():
-            _save_tensors(path, part.named_weights())
+            if task is None or path.stem in (task, "encoder"):
+                _save_tensors(path, part.named_weights())
 
     def load_weights(self, model: "TransferModel", folder: Path | None = None) -> None:
         """Reads what `save_weights` wrote. Raises UserError unless exactly the same tensors."""
@@ -154,6 +175,10 @@ class RunFolder:
     def epoch(self, epoch: int) -> Path:
         """Folder of the weights kept after an epoch (0: before training)."""
         return self.path / "epochs" / str(epoch)
+
+    def best(self, task: str) -> Path:
+        """Folder of the weights at the best evaluation of one task of several."""
+        return self.path / "best" / task
 
     def predictions(self, task: str, split: str) -> Path:
         """Place of the predictions for a split: a folder, or a file's name without its suffix."""

@@ -1,11 +1,15 @@
 """What one finished run scored: a row of ``restarts.json`` and of every comparison."""
 
 import os
+import statistics
 from pathlib import Path
 from typing import Any
 
 from tfglue.errors import UserError
 from tfglue.run_folder import RunFolder
+
+MEAN_OF_TASKS = "mean_of_tasks"
+"""The metric of `mean_row`."""
 
 
 def scored_row(run: RunFolder, around: Path, task: str, metric: str) -> dict[str, Any]:
@@ -42,4 +46,24 @@ def scored_row(run: RunFolder, around: Path, task: str, metric: str) -> dict[str
         "degenerate": None if None in (score, floor) else score <= floor,
         "seconds": run.timing().get("seconds"),
         "updates": manifest["result"]["updates"],
+    }
+
+
+def mean_row(run: RunFolder, around: Path) -> dict[str, Any]:
+    """The row of a run of several tasks, as one: `scored_row` with the mean of their main metrics.
+
+    Tasks without dev rows are left out. ``metrics`` holds the main metric of every task on dev.
+    """
+    main = run.metrics()["main"]
+    rows = {task: scored_row(run, around, task, metric) for task, metric in main.items()}
+    scored = {task: row for task, row in rows.items() if row["score"] is not None}
+    scores = {task: row["score"] for task, row in scored.items()}
+    floors = [row["floor"] for row in scored.values()]
+    score = statistics.fmean(scores.values()) if scores else None
+    floor = statistics.fmean(floors) if floors and None not in floors else None
+    return next(iter(rows.values())) | {
+        "score": score,
+        "metrics": {"dev": scores} if scores else {},
+        "floor": floor,
+        "degenerate": None if None in (score, floor) else score <= floor,
     }

@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 
 from tfglue.budget import budget_lines, check_disk
-from tfglue.config import evaluation_interval, saved_epochs, task_list, task_numbers
+from tfglue.config import BEST_BY_TASK, evaluation_interval, saved_epochs, task_list, task_numbers
 from tfglue.data.batches import BatchPlan
 from tfglue.errors import UserError
 from tfglue.evaluation import Evaluation
@@ -136,7 +136,8 @@ class Training:
 
     def _build_model(self) -> TransferModel:
         config, encoder = self.config, self.prepared.loaded.encoder
-        model = build_model(self.tasks, encoder, config.adapter)
+        head_dropout = {n: one.config.head_dropout for n, one in self.prepared.tasks.items()}
+        model = build_model(self.tasks, encoder, config.adapter, head_dropout)
         for name, head in model.heads.items():
             weights = {f"{name}.{key}": weight for key, weight in head.named_weights().items()}
             initialize_weights(weights, encoder.initializer_range, config.seed)
@@ -235,6 +236,8 @@ class Training:
         self.prepared.tokenizer.save(self.folder.tokenizer)
 
     def _kept_epochs(self) -> int:
+        if self.config.save == BEST_BY_TASK:
+            return len(self.tasks)
         if self.saved_epochs is None:
             return 1 - (-self.total_updates // self.updates_per_epoch)
         return len(self.saved_epochs)
@@ -288,13 +291,22 @@ class Training:
             evaluate=self.evaluation if self.evaluation else None,
             checkpoints=self.checkpoints,
             save_epoch=self._save_epoch,
-            save_history=self.folder.write_history,
+            save_history=self._save_history,
             callbacks=[*self.callbacks, *self._tensorboard()],
         )
 
     def _save_epoch(self, epoch: int) -> None:
         with atomic_folder(self.folder.epoch(epoch)) as temporary:
             self.folder.save_weights(self.model, temporary)
+
+    def _save_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        self.folder.write_history(rows)
+        if self.config.save != BEST_BY_TASK:
+            return
+        for name, best in best_by_task(rows, self.tasks).items():
+            if best["update"] == rows[-1]["update"]:
+                with atomic_folder(self.folder.best(name)) as temporary:
+                    self.folder.save_weights(self.model, temporary, name)
 
     def _tensorboard(self) -> list[keras.callbacks.Callback]:
         try:

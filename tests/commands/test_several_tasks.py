@@ -11,9 +11,11 @@ import pytest
 import yaml
 from safetensors.numpy import load_file
 
-from tfglue import evaluate, train
+from tfglue import compare, evaluate, tasks, train
+from tfglue.data.sources import open_source
 from tfglue.errors import UserError
 from tfglue.experiment import train as train_experiment
+from tfglue.experiment_reading import read_experiments
 from tfglue.run import Run
 from tfglue.run_folder import RunFolder
 
@@ -108,7 +110,9 @@ def test_stopped_within_an_epoch_it_ends_with_the_same_bytes(whole, tmp_path, up
 @pytest.mark.slow
 def test_tasks_keep_their_own_lengths_and_batches_when_they_go_on(tmp_path):
     recipe = tmp_path / "own.yaml"
-    recipe.write_text("tasks:\n  sst: {batch_size: 4}\n  ner: {max_length: 16}\n")
+    recipe.write_text(
+        "tasks:\n  sst: {batch_size: 4, head_dropout: 0.3}\n  ner: {max_length: 16}\n"
+    )
     settings = dict(recipe=str(recipe), epochs=1, steps_per_epoch=None, adapter="none")
     settings |= dict(task="ner, sst2", sampler="shuffle", task_weights=None, batch_size=None)
     trained(tmp_path / "whole", **settings)
@@ -119,10 +123,55 @@ def test_tasks_keep_their_own_lengths_and_batches_when_they_go_on(tmp_path):
     whole, gone_on = (yaml.safe_load((tmp_path / name / "run.yaml").read_text())
                       for name in ("whole", "run"))
     assert whole["task_settings"] == gone_on["task_settings"] == {
-        "ner": {"max_length": 16, "batch_size": 32}, "sst": {"max_length": 64, "batch_size": 4},
+        "ner": {"max_length": 16, "batch_size": 32, "head_dropout": None},
+        "sst": {"max_length": 64, "batch_size": 4, "head_dropout": 0.3},
     }
     for name in ("encoder.safetensors", "history.csv", "metrics.json"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
+
+
+def test_the_best_weights_of_each_task_answer_for_it(tmp_path):
+    run = trained(tmp_path / "run", save="best_by_task", evaluate_every="4", learning_rate=5e-3)
+    best = run.folder.manifest()["result"]["best_by_task"]
+    for task, metric in run.metrics["main"].items():
+        opened = Run.open(f"{run.folder.path}@{task}")
+        assert list(opened.tasks) == [task]
+        source = open_source(tasks.get(task), "sample")
+        found = opened.evaluate(opened.tasks[task], source.read("dev"))
+        if task != "squad2":  # Its threshold is tuned anew for other weights.
+            assert found[metric] == pytest.approx(best[task]["score"], abs=1e-6)
+    with pytest.raises(UserError, match="no weights of task sts"):
+        Run.open(f"{run.folder.path}@sts")
+    begun = dict(task="rte", data="sample", init=f"{run.folder.path}@sst", max_steps=0)
+    child = train_experiment({**begun, "output": str(tmp_path / "rte")}, say=lambda line: None)
+    assert child.folder.manifest()["parents"][-1]["best_of"] == "sst"
+    assert "best on sst" in child.folder.card.read_text()
+    kept = load_file(run.folder.best("sst") / "encoder.safetensors")
+    for name, weight in child.encoder.named_weights().items():
+        assert np.array_equal(kept[name], weight.numpy())
+
+
+def test_restarts_of_several_tasks_are_ranked_by_the_mean_of_their_main_metrics(tmp_path):
+    run = trained(tmp_path / "series", task="sst,ner", seeds=2, epochs=1, dev_examples=20,
+                  task_weights=None)
+    report = json.loads((tmp_path / "series" / "restarts.json").read_text())
+    assert (report["task"], report["metric"]) == ("sst,ner", "mean_of_tasks")
+    for row in report["seeds"]:
+        metrics = json.loads((tmp_path / "series" / row["run"] / "metrics.json").read_text())
+        scores = {task: metrics[task]["dev"][main] for task, main in metrics["main"].items()}
+        assert row["metrics"] == {"dev": scores}
+        assert row["score"] == pytest.approx(np.mean(list(scores.values())))
+    best = max(report["seeds"], key=lambda row: row["score"])
+    assert run.folder.path == tmp_path / "series" / best["run"]
+    mean, sst, ner = read_experiments([str(tmp_path / "series")])
+    assert (mean.metric, sst.task, ner.metric) == ("mean_of_tasks", "sst", "entity_f1")
+    assert mean.scores == pytest.approx(np.mean([sst.scores, ner.scores], axis=0))
+    assert compare.main([str(tmp_path / "series")]) == 0
+
+
+def test_best_by_task_is_for_several_tasks(capsys):
+    assert train.main(["--task", "sst", "--save", "best_by_task"]) == 2
+    assert "goes with several tasks" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -149,7 +198,6 @@ def test_a_run_can_begin_with_the_encoder_and_adapters_of_another(whole, tmp_pat
         ("--task sst,ner --best_on rte", "'rte' is not trained here"),
         ("--task sst,ner --task_weights sst=0", "expected task=number, positive"),
         ("--task ner,pos --labels tags.txt", "--labels lists the tags of one task"),
-        ("--task sst,ner --seeds 3", "--seeds reports on one task"),
         ("--task sst --sampler sqrt", "--sampler goes with several tasks"),
         ("--task sst --adapter pal:size=10,heads=3", "not a multiple of heads"),
         ("--task sst --adapter pall", "did you mean 'pal'"),
