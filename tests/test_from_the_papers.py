@@ -70,6 +70,19 @@ TRANSFER_FLAGS = (
     "--max_answer_length", "--verbose_logging",
 )
 
+# What the PALs code has.
+PALS_SCRIPTS = (
+    "run_multi_task.py", "convert_tf_checkpoint_to_pytorch.py", "extract_features.py",
+    "best_model.pth", "eval_results.txt",
+)
+PALS_FLAGS = (
+    "--data_dir", "--bert_config_file", "--vocab_file", "--output_dir", "--init_checkpoint",
+    "--do_lower_case", "--max_seq_length", "--multi", "--do_train", "--do_eval", "--optim",
+    "--sample", "--train_batch_size", "--eval_batch_size", "--h_aug", "--tasks", "--task_id",
+    "--learning_rate", "--num_train_epochs", "--warmup_proportion", "--save_checkpoints_steps",
+    "--freeze", "--no_cuda", "--local_rank", "--seed", "--gradient_accumulation_steps",
+)
+
 
 class _Parsed(BaseException):
     """Stops a command once its flags are parsed."""
@@ -127,15 +140,16 @@ def _check_training(settings: dict) -> None:
     elif "task" in settings:
         resolve(settings, *tasks.expand(settings["task"]))
     else:
-        _resolve_for_any(settings, of_kind.values())
+        single = [(task,) for task in of_kind.values()]
+        _resolve_for_any(settings, [*single, tasks.expand("rte,squad2")])
 
 
 def _resolve_for_any(settings: dict, declared) -> None:
-    """A flag that is spoken of without a task belongs to some kind of task."""
+    """A flag that is spoken of without a task belongs to some kind of task, or to several."""
     problems = []
-    for task in declared:
+    for together in declared:
         try:
-            resolve(settings, task)
+            resolve(settings, *together)
             return
         except UserError as error:
             problems.append(error)
@@ -242,7 +256,8 @@ def test_commands_are_found_wherever_they_stand():
 
 def test_all_of_theirs_is_answered():
     answered = theirs(PAGE)
-    lists = (SCRIPTS, FLAGS, LOAD_MODES, SAVE_MODES, FILES, TRANSFER_SCRIPTS, TRANSFER_FLAGS)
+    lists = (SCRIPTS, FLAGS, LOAD_MODES, SAVE_MODES, FILES, TRANSFER_SCRIPTS, TRANSFER_FLAGS,
+             PALS_SCRIPTS, PALS_FLAGS)
     for names in lists:
         assert set(names) <= answered
 

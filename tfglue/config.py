@@ -107,6 +107,10 @@ class TrainConfig:
     steps_per_epoch: int | None = setting(
         None, "updates of an epoch, of several tasks [all rows once]", kind=int, least=1
     )
+    steps_per_task: int | None = setting(
+        None, "the same, times the number of tasks: 300 of eight tasks make epochs of 2400",
+        kind=int, least=1,
+    )
     task_cap: int | None = setting(
         None, "rows that a task counts for at most, of several", kind=int, least=1
     )
@@ -216,7 +220,9 @@ OF_EACH_TASK = ("max_length", "batch_size", "head_dropout")
 BEST_BY_TASK = "best_by_task"
 """The value of ``--save`` that keeps weights for each of several tasks."""
 
-OF_SEVERAL_TASKS = ("sampler", "steps_per_epoch", "task_cap", "task_weights", "best_on")
+OF_SEVERAL_TASKS = (
+    "sampler", "steps_per_epoch", "steps_per_task", "task_cap", "task_weights", "best_on",
+)
 
 # What makes a run part of a chain or a series is with those, in `experiment.yaml`.
 OF_EXPERIMENTS = ("intermediate", "intermediate_recipe", "seeds")

@@ -109,6 +109,8 @@ def _check(config: TrainConfig, tasks: Sequence[Task]) -> None:
     evaluation_interval(config.evaluate_every, updates_per_epoch=1)
     saved_epochs(config.save)
     null_threshold(config)
+    if config.steps_per_epoch is not None and config.steps_per_task is not None:
+        raise UserError("--steps_per_epoch and --steps_per_task exclude each other; give one")
     _check_several(config, tasks)
 
 

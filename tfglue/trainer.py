@@ -168,6 +168,8 @@ class Training:
             rows = min(len(plan.lengths), config.task_cap or len(plan.lengths))
             sizes[name] = (rows, plan.updates_for(rows))
         per_epoch = config.steps_per_epoch or sum(updates for _, updates in sizes.values())
+        if config.steps_per_task is not None:
+            per_epoch = config.steps_per_task * len(sizes)
         epochs = min(config.epochs, (config.max_steps or math.inf) / per_epoch)
         return TaskOrder(
             sizes, sampler(config.sampler), per_epoch, math.ceil(epochs), config.seed
