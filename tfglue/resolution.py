@@ -40,16 +40,14 @@ def resolve(given: Mapping[str, Any], *tasks: Task) -> TrainConfig:
     Raises:
         UserError: for an unknown recipe, or settings that contradict each other.
     """
-    recipe = read_recipe(given["recipe"]) if given.get("recipe") else TrainingRecipe({}, {}, "")
+    recipe = _recipe(given)
     values = recipe.of(tasks[0].name) if len(tasks) == 1 else recipe.general
-    own = _own_settings({**values, **given}, tasks[0].recipe if len(tasks) == 1 else Recipe(),
-                        any(len(task.text_fields) == 2 for task in tasks))
     name = ",".join(task.name for task in tasks)
     others = frozenset.intersection(*(settings_of_other_kinds(task.kind) for task in tasks))
     # A recipe speaks of all kinds of tasks, and of several; what is meant for others is left out.
     unused = others | frozenset(OF_SEVERAL_TASKS if len(tasks) == 1 else ())
     values = {n: value for n, value in values.items() if n not in unused}
-    config = TrainConfig(**(own | values | dict(given) | {"task": name}))
+    config = TrainConfig(**(_layered(given, values, tasks) | {"task": name}))
     _check(config, tasks)
     # A resumed run is given all of its settings, defaults included.
     defaults = TrainConfig()
@@ -75,25 +73,34 @@ def task_config(config: TrainConfig, given: Mapping[str, Any], task: Task, count
     """
     if count == 1:
         return config
-    recipe = read_recipe(given["recipe"]) if given.get("recipe") else TrainingRecipe({}, {}, "")
-    by_task = recipe.by_task.get(task.name, {})
-    for name in by_task:
+    recipe = _recipe(given)
+    for name in recipe.by_task.get(task.name, {}):
         if name not in OF_EACH_TASK:
             raise UserError(
                 f"{recipe.path}: tasks: {task.name}: {name} is shared by tasks that are trained "
                 f"together; only {', '.join(OF_EACH_TASK)} may differ"
             )
-    own = _own_settings({**recipe.general, **given}, task.recipe, len(task.text_fields) == 2)
-    values = own | recipe.general | by_task | dict(given)
+    values = _layered(given, recipe.of(task.name), [task])
     return replace(
         config, **{name: values[name] for name in OF_EACH_TASK if values.get(name) is not None}
     )
 
 
-def _own_settings(values: Mapping[str, Any], recipe: Recipe, pairs: bool) -> dict[str, Any]:
-    if values.get("encoder", "tiny") == "tiny":
-        return TINY | ({"epochs": TINY_PAIR_EPOCHS} if pairs else {})
-    return {name: value for name, value in asdict(recipe).items() if name != "source"}
+def _recipe(given: Mapping[str, Any]) -> TrainingRecipe:
+    return read_recipe(given["recipe"]) if given.get("recipe") else TrainingRecipe({}, {}, "")
+
+
+def _layered(
+    given: Mapping[str, Any], values: Mapping[str, Any], tasks: Sequence[Task]
+) -> dict[str, Any]:
+    """What is given over `values` of a recipe over the tasks' own settings."""
+    if {**values, **given}.get("encoder", "tiny") == "tiny":
+        pairs = any(len(task.text_fields) == 2 for task in tasks)
+        own = TINY | ({"epochs": TINY_PAIR_EPOCHS} if pairs else {})
+    else:
+        own = asdict(tasks[0].recipe if len(tasks) == 1 else Recipe())
+        del own["source"]
+    return {**own, **values, **given}
 
 
 def _check(config: TrainConfig, tasks: Sequence[Task]) -> None:
