@@ -27,26 +27,40 @@ def plot_curves(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 4), layout="constrained")
+    several = len(main) > 1
+    figure = Figure(figsize=(12, 5) if several else (10, 4), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title)
     losses, scores = figure.subplots(1, 2)
-    losses.plot(*_column(history, "train_loss"), label="train", linewidth=1)
+    colors = {task: f"C{number % 10}" for number, task in enumerate(main)}
+    if several:
+        for task, color in colors.items():
+            losses.plot(*_column(history, f"train_loss.{task}"), color=color, linewidth=1,
+                        alpha=0.6)
+    else:
+        losses.plot(*_column(history, "train_loss"), label="train", linewidth=1)
     for name in _metric_columns(history):
         task, split, metric = name.split(".")
+        # Of several tasks each has one colour, its further dev splits are dashed.
+        style = {"marker": "o", "markersize": 3}
+        if several:
+            style |= {"color": colors[task], "linestyle": "-" if split == "dev" else "--"}
         points = _column(history, name)
         if metric == "loss":
-            losses.plot(*points, marker="o", markersize=3, label=f"{task} {split}")
+            losses.plot(*points, **style, label=f"{task} {split}")
         elif metric == main[task]:
-            scores.plot(*points, marker="o", markersize=3, label=f"{task} {split} {metric}")
-    losses.set(xlabel="updates", ylabel="loss")
+            scores.plot(*points, **style, label=f"{task} {split} {metric}")
+    losses.set(xlabel="updates", ylabel="loss (thin: training)" if several else "loss")
     scores.set(xlabel="updates", ylabel="main metric")
     for panel in (losses, scores):
         if best_update is not None:
             panel.axvline(best_update, color="grey", linestyle=":", linewidth=1, label="best")
         panel.grid(alpha=0.3)
-        if panel.get_legend_handles_labels()[0]:
+        if panel.get_legend_handles_labels()[0] and not several:
             panel.legend(fontsize="small")
+    if several and scores.get_legend_handles_labels()[0]:
+        figure.legend(*scores.get_legend_handles_labels(), fontsize="small",
+                      loc="outside right upper")
     with atomic_file(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
 
