@@ -1,0 +1,1 @@
+"""Hidden states of a frozen encoder, computed once and kept on disk."""

@@ -1,0 +1,150 @@
+"""A folder of activations: what it holds, and reading any rows of it."""
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfglue.activations.shard import Shard, index_of
+from tfglue.activations.store_form import StoreForm
+from tfglue.data.features import Features
+from tfglue.errors import UserError
+from tfglue.files import read_json, write_json
+from tfglue.form import check_form
+
+FORMAT = "tfglue.activations.v1"
+MANIFEST = "manifest.json"
+
+_FORM = {
+    "format": str,
+    "encoder": {"digest": str, "name": str},
+    "form": {"layers": [int], "width": int, "dtype": str, "tokens": str},
+    "splits": {str: {"rows": int, "tokens": int, "digest": str, "shards": [str]}},
+}
+
+
+def row_keys(features: Features) -> list[bytes]:
+    """16 bytes a row that its activations depend on: token ids, and where the second text begins.
+
+    What a frozen encoder makes of a row is a function of these, so a store needs to know nothing
+    of subsets, windows or the order of rows.
+    """
+    splits, ids = features.row_splits, np.ascontiguousarray(features.token_ids, "<i4")
+    return [
+        blake2b(
+            ids[splits[row] : splits[row + 1]].tobytes(), digest_size=16,
+            salt=int(features.first_lengths[row]).to_bytes(8, "little"),
+        ).digest()
+        for row in range(len(features))
+    ]
+
+
+class ActivationStore:
+    """A store that was written by `tfglue.activations.extraction.Extraction`.
+
+    Rows are found by their token ids. Every record of a shard is a ``tf.train.Example`` with
+    ``activations`` (bytes, see `StoreForm`), ``token_ids``, ``first_length``, ``id`` and, where
+    there are labels, ``label``.
+
+    Args:
+        folder: with ``manifest.json`` and the shards.
+
+    Raises:
+        UserError: the folder is no store, or a file of it is missing or damaged.
+    """
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+        self.manifest = read_manifest(self.folder)
+        self.form = StoreForm.from_dict(self.manifest["form"])
+        self._places: dict[bytes, tuple[Shard, int]] = {}
+        for split, facts in self.manifest["splits"].items():
+            missing = [n for n in facts["shards"] if not index_of(self.folder / n).is_file()]
+            if missing:
+                raise UserError(
+                    f"{self.folder}: {len(missing)} of {len(facts['shards'])} shards of {split} "
+                    f"are not written yet, {missing[0]} the first; run the same extraction again, "
+                    "which goes on where it was"
+                )
+            for name in facts["shards"]:
+                shard = Shard(self.folder / name)
+                for row, key in enumerate(shard.keys):
+                    self._places.setdefault(key, (shard, row))
+
+    def check_encoder(self, digest: str, name: str) -> None:
+        """Raises UserError unless the activations are of the encoder with this digest."""
+        if self.manifest["encoder"]["digest"] != digest:
+            raise UserError(
+                f"--activations {self.folder}: these are of another encoder "
+                f"({self.manifest['encoder']['name']}), not of {name}; extract them from it"
+            )
+
+    def rows_of(self, features: Features, what: str) -> "StoredRows":
+        """The rows of `features`; `what` they are is for the message.
+
+        Raises:
+            UserError: some are not in the store.
+        """
+        keys = row_keys(features)
+        missing = [row for row, key in enumerate(keys) if key not in self._places]
+        if missing:
+            raise UserError(
+                f"--activations {self.folder}: {len(missing)} of {len(keys)} rows of {what} are "
+                f"not in this store, row {missing[0] + 1} the first; it holds "
+                f"{', '.join(self.manifest['splits'])}, cut to --max_length "
+                f"{self.manifest['max_length']}; extract what is missing"
+            )
+        return StoredRows(self.form, [self._places[key] for key in keys])
+
+
+class StoredRows:
+    """Rows of a store, in the order of the features they were looked up for.
+
+    Args:
+        form: how they are kept.
+        places: shard and number of each row.
+    """
+
+    def __init__(self, form: StoreForm, places: Sequence[tuple[Shard, int]]):
+        self.form = form
+        self.places = places
+
+    def read(self, row: int) -> np.ndarray:
+        """States of one row, (tokens, layers, width). Raises UserError if it is damaged."""
+        shard, number = self.places[row]
+        content = shard.read(number).features.feature["activations"].bytes_list.value[0]
+        return self.form.decode(content)
+
+    def padded(self, rows: np.ndarray, time: int) -> np.ndarray:
+        """States of several rows, zeros for padding, (rows, time, layers, width).
+
+        Stores of the first token alone give (rows, 1, layers, width).
+        """
+        states = [self.read(row) for row in rows]
+        time = 1 if self.form.tokens == "first" else time
+        batch = np.zeros((len(rows), time, *states[0].shape[1:]), states[0].dtype)
+        for place, found in enumerate(states):
+            batch[place, : len(found)] = found
+        return batch
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Content of a store's manifest. Raises UserError if there is none, or it is damaged."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise UserError(
+            f"{folder}: no store of activations (it has no {MANIFEST}); expected one made by "
+            "python -m data_prep.activations"
+        )
+    manifest = read_json(path)
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise UserError(f"{path}: expected format {FORMAT}; restore the file")
+    check_form(manifest, _FORM, str(path))
+    return manifest
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Writes a store's manifest."""
+    write_json(folder / MANIFEST, {"format": FORMAT, **manifest})
