@@ -1,0 +1,234 @@
+"""Running a frozen encoder over splits once and keeping what it computes."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfglue.activations.shard import Shard, index_of, write_shard
+from tfglue.activations.store import MANIFEST, read_manifest, row_keys, write_manifest
+from tfglue.activations.store_form import StoreForm
+from tfglue.data.batches import MODEL_INPUTS, batches_by_length, free_sizes, padded_batch
+from tfglue.data.examples import Examples
+from tfglue.data.features import Features
+from tfglue.errors import UserError
+from tfglue.models.encoder import BertEncoder
+
+SHARD_BYTES = 128 * 2**20
+"""About so large are shards: small enough that a kill costs little, large enough to read fast."""
+
+_BATCH = 64
+_OVERHEAD = 160
+"""Bytes a record has beside activations and tokens, about: framing, names, digests, index."""
+
+
+@dataclass(frozen=True)
+class StoredSplit:
+    """Rows of one split.
+
+    Args:
+        examples: where the rows come from, with their ids.
+        features: the rows.
+        ids: for every row that of its example.
+    """
+
+    examples: Examples
+    features: Features
+    ids: list[str]
+
+
+class Extraction:
+    """What one store will hold, and writing it.
+
+    A shard holds the rows between two borders and is computed for itself, so a shard that is
+    written again is the same, bit for bit, whatever was written before.
+
+    Args:
+        encoder: frozen; it runs in float32 without dropout.
+        splits: split -> its rows.
+        form: what is kept of each row.
+        facts: what the manifest says of encoder, run and task.
+        folder: the store.
+    """
+
+    def __init__(
+        self,
+        encoder: BertEncoder,
+        splits: Mapping[str, StoredSplit],
+        form: StoreForm,
+        facts: Mapping[str, Any],
+        folder: Path,
+    ):
+        self.encoder = encoder
+        self.splits = dict(splits)
+        self.form = form
+        self.folder = Path(folder)
+        self._states = None
+        self.borders = {name: _borders(one.features, form) for name, one in splits.items()}
+        self.manifest = {
+            **facts,
+            "form": form.to_dict(),
+            "splits": {
+                name: {
+                    "rows": len(one.features),
+                    "tokens": int(form.tokens_kept(one.features.lengths).sum()),
+                    "digest": one.examples.digest(),
+                    "shards": [
+                        f"{name}-{number:05d}-of-{len(self.borders[name]) - 1:05d}.tfrecord"
+                        for number in range(len(self.borders[name]) - 1)
+                    ],
+                }
+                for name, one in self.splits.items()
+            },
+        }
+
+    @property
+    def bytes(self) -> int:
+        """Bytes the whole store takes, about."""
+        return sum(int(_row_bytes(one.features, self.form).sum()) for one in self.splits.values())
+
+    def seconds(self) -> float:
+        """Seconds that computing all rows takes, from the rate of a few of average length."""
+        tokens = sum(len(one.features.token_ids) for one in self.splits.values())
+        features = max((one.features for one in self.splits.values()), key=len)
+        middle = np.argsort(features.lengths, kind="stable")
+        rows = middle[len(middle) // 2 :][:_BATCH]
+        for _ in range(2):  # The first time compiles.
+            start = time.perf_counter()
+            self._compute(features, rows)
+        return (time.perf_counter() - start) * tokens / int(features.lengths[rows].sum())
+
+    def begin(self) -> None:
+        """Writes the manifest, or finds that of the same extraction.
+
+        Raises:
+            UserError: the folder holds another store or something else, or the disk is too small.
+        """
+        if (self.folder / MANIFEST).is_file():
+            found = read_manifest(self.folder)
+            found.pop("format")
+            for name, value in self.manifest.items():
+                if found.get(name) != value:
+                    raise UserError(
+                        f"--output {self.folder}: holds a store of another {name}; name another "
+                        "folder, or repeat the command that made it"
+                    )
+        elif self.folder.exists() and any(self.folder.iterdir()):
+            raise UserError(
+                f"--output {self.folder}: is not empty and holds no store; name another folder"
+            )
+        self.check_disk()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for leftover in self.folder.glob(".*.tmp"):
+            leftover.unlink()
+        write_manifest(self.folder, self.manifest)
+
+    def check_disk(self) -> int:
+        """Bytes that are free. Raises UserError if the store does not fit."""
+        existing = next(p for p in (self.folder, *self.folder.absolute().parents) if p.exists())
+        free = shutil.disk_usage(existing).free
+        there = sum(path.stat().st_size for path in self.folder.glob("*.tfrecord"))
+        if self.bytes - there > free:
+            raise UserError(
+                f"--output {self.folder}: the store takes {self.bytes / 1e9:.2f} GB, "
+                f"{free / 1e9:.2f} GB are free; keep less (--tokens first, --layers, --dtype int8)"
+            )
+        return free
+
+    def write(self, index: int, count: int, done: Callable[[int], None]) -> None:
+        """Writes every `count`-th shard from `index` on that is not whole already.
+
+        Args:
+            index: of this process, from 0.
+            count: of processes.
+            done: told the rows of every shard, also of those that were there.
+        """
+        shards = [
+            (name, number) for name, borders in self.borders.items()
+            for number in range(len(borders) - 1)
+        ]
+        for name, number in shards[index::count]:
+            path = self.folder / self.manifest["splits"][name]["shards"][number]
+            begin, end = self.borders[name][number : number + 2]
+            if not _is_whole(path):
+                write_shard(path, self._rows(self.splits[name], begin, end))
+            done(end - begin)
+
+    def _rows(self, split: StoredSplit, begin: int, end: int) -> Iterator[tuple[bytes, dict]]:
+        """Key and features of each row of a shard, in order."""
+        features = split.features.rows(np.arange(begin, end))
+        states: list[np.ndarray | None] = [None] * len(features)
+        for rows in batches_by_length(features, _BATCH):
+            computed = self._compute(features, rows)
+            kept = self.form.tokens_kept(features.lengths[rows])
+            for row, found, tokens in zip(rows, computed, kept, strict=True):
+                states[row] = self.form.encode(found[:tokens])
+        for row, key in enumerate(row_keys(features)):
+            token_ids = features.token_ids[features.row_splits[row] : features.row_splits[row + 1]]
+            named = {
+                "activations": _bytes(states[row]),
+                "id": _bytes(split.ids[begin + row].encode("utf-8", "surrogatepass")),
+                "token_ids": _numbers(token_ids),
+                "first_length": _numbers(features.first_lengths[row : row + 1]),
+            }
+            if features.labels is not None:
+                named["label"] = _label(features, row)
+            yield key, named
+
+    def _compute(self, features: Features, rows: np.ndarray) -> np.ndarray:
+        """Chosen states, float32 (rows, time, layers, width)."""
+        batch = padded_batch(features, rows)
+        inputs = {name: batch[name] for name in MODEL_INPUTS}
+        if self._states is None:
+            self._states = tf.function(self._forward, input_signature=[free_sizes(inputs)])
+        return self._states(inputs).numpy()
+
+    def _forward(self, inputs):
+        hidden_states = self.encoder(inputs)["hidden_states"]
+        chosen = tf.stack([hidden_states[layer] for layer in self.form.layers], axis=2)
+        return chosen[:, :1] if self.form.tokens == "first" else chosen
+
+
+def _row_bytes(features: Features, form: StoreForm) -> np.ndarray:
+    return form.bytes_of(features.lengths) + 4 * features.lengths + _OVERHEAD
+
+
+def _borders(features: Features, form: StoreForm) -> list[int]:
+    """Numbers of the first rows of the shards, and of the row after the last."""
+    after = np.cumsum(_row_bytes(features, form))
+    shards = max(1, round(after[-1] / SHARD_BYTES))
+    cuts = np.searchsorted(after, after[-1] * np.arange(1, shards) / shards)
+    return list(dict.fromkeys([0, *(int(cut) + 1 for cut in cuts), len(features)]))
+
+
+def _is_whole(path: Path) -> bool:
+    if not index_of(path).is_file():
+        return False
+    try:
+        Shard(path)
+    except UserError:
+        return False
+    return True
+
+
+def _bytes(value: bytes) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+
+def _numbers(values: np.ndarray) -> tf.train.Feature:
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=values.tolist()))
+
+
+def _label(features: Features, row: int) -> tf.train.Feature:
+    if features.label_per_token:
+        values = features.labels[features.row_splits[row] : features.row_splits[row + 1]]
+    else:
+        values = np.atleast_1d(features.labels[row])
+    if values.dtype.kind == "f":
+        return tf.train.Feature(float_list=tf.train.FloatList(value=values.tolist()))
+    return _numbers(values)
