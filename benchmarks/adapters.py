@@ -21,7 +21,7 @@ from tfglue.data.features import Features
 from tfglue.files import write_json
 from tfglue.kinds import KINDS
 from tfglue.models.checkpoints import load_encoder
-from tfglue.models.heads import PooledHead
+from tfglue.models.heads import LinearHead
 from tfglue.models.transfer_model import TransferModel
 from tfglue.training.optimizer import build_optimizer
 from tfglue.training.schedule import WarmupSchedule
@@ -45,7 +45,7 @@ def main() -> None:
     encoder = load_encoder(flags.encoder).encoder
     shape = EncoderShape.of(encoder)
     adapters = {name: read_adapter(name).build(shape) for name in flags.adapters.split(",")}
-    heads = {name: PooledHead(2, encoder.hidden_dim) for name in (PLAIN, *adapters)}
+    heads = {name: LinearHead(2, encoder.hidden_dim) for name in (PLAIN, *adapters)}
     model = TransferModel(encoder, heads, adapters)
     batch = random_batch(flags.rows, flags.length)
     results = {}

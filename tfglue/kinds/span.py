@@ -10,7 +10,7 @@ from tfglue.data.span_features import CLS_POSITION, SpanWindowing, span_features
 from tfglue.kinds.kind import Kind
 from tfglue.metrics.null_threshold import best_threshold
 from tfglue.models.encoder import MASKED_SCORE
-from tfglue.models.token_head import TokenHead
+from tfglue.models.heads import LinearHead
 from tfglue.predictions.spans import SpanPredictions
 from tfglue.tasks.task import Task
 
@@ -52,7 +52,7 @@ class Span(QuestionKind):
 
     def head(self, task, encoder):
         """Two outputs for each token; no dropout, as in Google's code."""
-        return TokenHead(2, encoder.hidden_dim, dropout=0.0)
+        return LinearHead(2, encoder.hidden_dim, dropout=0.0, every_token=True)
 
     def losses(self, batch, logits):
         """Mean of the cross-entropies of start and end; 0 for windows without a label.
