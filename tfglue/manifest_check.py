@@ -45,7 +45,9 @@ _FORM = {
         {"run": str, "epoch": (int, None), "tasks": [str], "scores": {str: {str: float}}}
     ],
 }
-_FORM_OF_FINISHED = {"result": {"updates": int, "floor?": {str: float}}}
+_FORM_OF_FINISHED = {
+    "result": {"updates": int, "floor?": {str: float}, "calibration?": {str: {str: float}}}
+}
 
 
 def checked_manifest(content: Mapping[str, Any], path: Path) -> dict[str, Any]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FORMAT = "tfglue.run.v1"
 
 _METRICS = {str: {str: {str: float}}}  # Task -> split -> metric.
+_CALIBRATION = {str: {str: float}}  # Task -> what was tuned.
 
 BESIDE_RUNS = ("experiment.yaml", "restarts.json", "steps", "seeds")
 """What chains and restarts keep beside a run: see `tfglue.experiment`."""
@@ -150,6 +151,32 @@ class RunFolder:
         """Reads what `save_weights` wrote. Raises UserError unless exactly the same tensors."""
         for path, part in _weight_files(model, folder or self.path).items():
             load_tensors(path, part.named_weights())
+
+    def write_calibration(self, found: Mapping[str, Mapping[str, float]], folder: Path) -> None:
+        """Writes what was tuned for the weights of an epoch beside them, in `folder`."""
+        write_json(folder / "calibration.json", {name: dict(own) for name, own in found.items()})
+
+    def calibration(self, epoch: int | None) -> dict[str, dict[str, float]]:
+        """What was tuned for the final weights (None), or for those kept after an epoch.
+
+        Raises:
+            UserError: the run tuned something for its final weights, but nothing for this epoch's.
+        """
+        final = self.finished_manifest()["result"].get("calibration", {})
+        if epoch is None:
+            return final
+        path = self.epoch(epoch) / "calibration.json"
+        if not path.is_file():
+            if any(final.values()):
+                tuned = ", ".join(dict.fromkeys(name for own in final.values() for name in own))
+                raise UserError(
+                    f"{path}: no such file; {tuned} is known for the final weights alone, so use "
+                    f"{self.path}, or train again with --save"
+                )
+            return {}
+        content = read_json(path)
+        check_form(content, _CALIBRATION, str(path))
+        return content
 
     def epoch(self, epoch: int) -> Path:
         """Folder of the weights kept after an epoch (0: before training)."""

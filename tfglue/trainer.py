@@ -295,6 +295,7 @@ class Training:
     def _save_epoch(self, epoch: int) -> None:
         with atomic_folder(self.folder.epoch(epoch)) as temporary:
             self.folder.save_weights(self.model, temporary)
+            self.folder.write_calibration(self.evaluation.calibration(), temporary)
 
     def _tensorboard(self) -> list[keras.callbacks.Callback]:
         try:
