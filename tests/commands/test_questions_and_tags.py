@@ -179,12 +179,13 @@ def test_a_task_of_another_kind_is_trained_first(tmp_path, source, target):
     steps = tmp_path / "steps.yaml"
     steps.write_text("max_steps: 3\ntrain_examples: 40\n")
     words = f"--task {target} --intermediate {source} --data sample --train_examples 40"
-    argv = [*words.split(), "--intermediate_recipe", str(steps), "--learning_rate", "0",
+    argv = [*words.split(), "--intermediate_recipe", str(steps), "--learning_rate", "1e-12",
             "--max_steps", "1", "--output", str(tmp_path / "run")]
     assert train.main(argv) == 0
+    # The target's one update is too small to be seen.
     before, after = (load_file(folder / "encoder.safetensors")
                      for folder in (tmp_path / "run" / "steps" / f"1-{source}", tmp_path / "run"))
-    assert all(np.array_equal(before[name], after[name]) for name in before)
+    assert all(np.allclose(before[name], after[name], atol=1e-9) for name in before)
     kept = sorted(path.name for path in (tmp_path / "run" / "heads").iterdir())
     assert kept == [f"{target}.safetensors"]
 
