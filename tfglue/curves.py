@@ -32,13 +32,17 @@ def plot_curves(
     figure.suptitle(title)
     losses, scores = figure.subplots(1, 2)
     losses.plot(*_column(history, "train_loss"), label="train", linewidth=1)
+    colors: dict[str, str] = {}  # Of a split, in both panels; C0 is that of the training loss.
     for name in _metric_columns(history):
         task, split, metric = name.split(".")
+        label = f"{task} {split}"
+        style = {"marker": "o", "markersize": 3}
+        style["color"] = colors.setdefault(label, f"C{len(colors) + 1}")
         points = _column(history, name)
         if metric == "loss":
-            losses.plot(*points, marker="o", markersize=3, label=f"{task} {split}")
+            losses.plot(*points, label=label, **style)
         elif metric == main[task]:
-            scores.plot(*points, marker="o", markersize=3, label=f"{task} {split} {metric}")
+            scores.plot(*points, label=f"{label} {metric}", **style)
     losses.set(xlabel="updates", ylabel="loss")
     scores.set(xlabel="updates", ylabel="main metric")
     for panel in (losses, scores):

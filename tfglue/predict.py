@@ -72,8 +72,9 @@ def _predict(argv: Sequence[str] | None) -> None:
     opened = Run.open(flags.run)
     task = answered_task(opened, flags.task)
     if lines is not None:
-        rows = _rows(lines, task.text_fields, flags.input)
-        examples = KINDS.get(task.kind).typed(task, rows, flags.input)
+        name = "standard input" if flags.input == "-" else flags.input
+        rows = _rows(lines, task.text_fields, name)
+        examples = KINDS.get(task.kind).typed(task, rows, name)
     else:
         source = source_for(opened, task, flags.data, flags.input)
         examples = source.read(flags.split or "input", labelled=False)
@@ -123,7 +124,6 @@ def _read_lines(name: str) -> list[str]:
 
 
 def _rows(lines: Sequence[str], fields: Sequence[str], name: str) -> list[list[str]]:
-    name = "standard input" if name == "-" else name
     rows = []
     for number, line in enumerate(lines, start=1):
         row = line.split("\t")

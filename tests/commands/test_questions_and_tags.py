@@ -221,6 +221,7 @@ def write_questions(path, **changes):
         ({"answers": [], "is_impossible": True}, "--task squad", "q1"),
         ({"question": "Who " * 90}, "--max_length 20", "leaves no room for the passage"),
         ({"question": " "}, "", "blank"),
+        ({"answers": [], "is_impossible": True}, "--negatives false", "question 'q1'"),
         ({}, "--null_score_diff_threshold tunned", "did you mean 'tuned'"),
         ({}, "--labels tags.txt", "--labels"),
     ],
@@ -231,6 +232,28 @@ def test_mistakes_about_questions_get_one_line(tmp_path, capsys, changes, flags,
     assert train.main([*argv, *flags.split()]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
+
+
+def test_negatives_are_as_asked_in_ones_own_files_too(tmp_path, capsys):
+    questions = write_questions(tmp_path / "q.json", answers=[], is_impossible=True)
+    words = ["--train_file", questions, "--task", "squad", "--output", str(tmp_path / "run")]
+    assert train.main([*words, "--max_steps", "0"]) == 2
+    assert "--negatives true or task squad2 does" in capsys.readouterr().err
+    more = ["--negatives", "true", "--null_score_diff_threshold", "0", "--max_steps", "0"]
+    assert train.main([*words, *more]) == 0
+    assert evaluate.main(["--run", str(tmp_path / "run"), "--input", questions]) == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [("Who wrote it?\t ", "the context is blank"), (" \tAda wrote it.", "the question is blank")],
+)
+def test_what_is_typed_must_not_be_blank(runs, monkeypatch, capsys, line, message):
+    typed = f"Who?\tAda.\n{line}\n"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(typed.encode())))
+    assert predict.main(["--run", str(runs / "squad2"), "--input", "-"]) == 2
+    error = capsys.readouterr().err
+    assert f"standard input:2: {message}" in error and error.count("\n") == 1
 
 
 @pytest.mark.parametrize(
