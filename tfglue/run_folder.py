@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 FORMAT = "tfglue.run.v1"
 
 _METRICS = {str: {str: {str: float}}}  # Task -> split -> metric.
-_CALIBRATION = {str: {str: float}}  # Task -> what was tuned.
 
 BESIDE_RUNS = ("experiment.yaml", "restarts.json", "steps", "seeds")
 """What chains and restarts keep beside a run: see `tfglue.experiment`."""
@@ -160,7 +159,7 @@ class RunFolder:
         """What was tuned for the final weights (None), or for those kept after an epoch.
 
         Raises:
-            UserError: the run tuned something for its final weights, but nothing for this epoch's.
+            UserError: what was tuned for the final weights is not known for this epoch's.
         """
         final = self.finished_manifest()["result"].get("calibration", {})
         if epoch is None:
@@ -175,7 +174,8 @@ class RunFolder:
                 )
             return {}
         content = read_json(path)
-        check_form(content, _CALIBRATION, str(path))
+        form = {task: dict.fromkeys(own, float) for task, own in final.items()}
+        check_form(content, form, str(path))
         return content
 
     def epoch(self, epoch: int) -> Path:

@@ -132,12 +132,16 @@ def test_every_epoch_has_a_threshold_of_its_own_weights(tmp_path, capsys):
     files = [tmp_path / folder / "predictions/squad2/dev/predictions.json"
              for folder in ("one", "two/epochs/1")]
     assert files[0].read_bytes() == files[1].read_bytes()
-    (tmp_path / "two/epochs/1/calibration.json").unlink()
+    calibration = tmp_path / "two/epochs/1/calibration.json"
     capsys.readouterr()
-    assert predict.main(argv) == 2
-    error = capsys.readouterr().err
-    assert "null_score_diff_threshold is known for the final weights alone" in error
-    assert error.count("\n") == 1
+    for damage, message in (
+        (lambda: calibration.write_text('{"squad2": {}}'), "'null_score_diff_threshold' is miss"),
+        (calibration.unlink, "null_score_diff_threshold is known for the final weights alone"),
+    ):
+        damage()
+        assert predict.main(argv) == 2
+        error = capsys.readouterr().err
+        assert message in error and error.count("\n") == 1
 
 
 def test_files_of_their_own_form_are_read_as_such(runs, tmp_path, capsys):
