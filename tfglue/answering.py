@@ -47,7 +47,8 @@ def new_file(name: str | None, overwrite: bool) -> Path | None:
 def source_for(run: "Run", task: Task, data: str | None, file: str | None) -> "Source":
     """The source of rows: a file of the user's, what ``--data`` names, or the run's own data.
 
-    The labels and their order are the run's, whatever a declaration says today.
+    The labels and their order, and whether questions may have no answer, are the run's, whatever a
+    declaration says today.
 
     Raises:
         UserError: if both are given, or the source has not the task.
@@ -66,7 +67,7 @@ def source_for(run: "Run", task: Task, data: str | None, file: str | None) -> "S
         return FileSource(task, paths, fields, config["label_field"])
     if task.name not in tasks.names():
         raise UserError(f"--data: task '{task.name}' is your own; give its rows with --input")
-    declared = tasks.get(task.name)
+    declared = replace(tasks.get(task.name), negatives=task.negatives)
     if task.labels:
         declared = replace(declared, labels=task.labels, file_labels=task.file_labels)
     return open_source(declared, data if data is not None else config["data"])

@@ -48,7 +48,9 @@ _FORM = {
         }
     ],
 }
-_FORM_OF_FINISHED = {"result": {"updates": int, "floor?": {str: float}}}
+_FORM_OF_FINISHED = {
+    "result": {"updates": int, "floor?": {str: float}, "calibration?": {str: {str: float}}}
+}
 
 
 def checked_manifest(content: Mapping[str, Any], path: Path) -> dict[str, Any]:

@@ -101,8 +101,7 @@ class Run:
         config = TrainConfig.from_stored(manifest["config"])
         own = manifest.get("task_settings", {})
         configs = {name: replace(config, **own.get(name, {})) for name in tasks}
-        calibration = manifest["result"].get("calibration", {})
-        run = cls(folder, tasks, tokenizer, model, configs, calibration)
+        run = cls(folder, tasks, tokenizer, model, configs, folder.calibration(which))
         run.weights_folder = weights
         return run
 

@@ -172,6 +172,35 @@ class RunFolder:
         for path, part in _weight_files(model, folder or self.path).items():
             load_tensors(path, part.named_weights())
 
+    def write_calibration(self, found: Mapping[str, Mapping[str, float]], folder: Path) -> None:
+        """Writes what was tuned for weights that are kept beside them, in `folder`."""
+        write_json(folder / "calibration.json", {name: dict(own) for name, own in found.items()})
+
+    def calibration(self, which: int | str | None) -> dict[str, dict[str, float]]:
+        """What was tuned for the final weights (None), an epoch's, or the best ones of a task.
+
+        Raises:
+            UserError: what was tuned for the final weights is not known for these.
+        """
+        final = self.finished_manifest()["result"].get("calibration", {})
+        if which is None:
+            return final
+        if isinstance(which, str):
+            final = {task: own for task, own in final.items() if task == which}
+        path = self.weights(which) / "calibration.json"
+        if not path.is_file():
+            if any(final.values()):
+                tuned = ", ".join(dict.fromkeys(name for own in final.values() for name in own))
+                raise UserError(
+                    f"{path}: no such file; {tuned} is known for the final weights alone, so use "
+                    f"{self.path}, or train again with --save"
+                )
+            return {}
+        content = read_json(path)
+        form = {task: dict.fromkeys(own, float) for task, own in final.items()}
+        check_form(content, form, str(path))
+        return content
+
     def epoch(self, epoch: int) -> Path:
         """Folder of the weights kept after an epoch (0: before training)."""
         return self.path / "epochs" / str(epoch)

@@ -300,6 +300,7 @@ class Training:
     def _save_epoch(self, epoch: int) -> None:
         with atomic_folder(self.folder.epoch(epoch)) as temporary:
             self.folder.save_weights(self.model, temporary)
+            self.folder.write_calibration(self.evaluation.calibration(), temporary)
 
     def _save_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
         self.folder.write_history(rows)
@@ -307,8 +308,10 @@ class Training:
             return
         for name, best in best_by_task(rows, self.tasks).items():
             if best["update"] == rows[-1]["update"]:
+                calibration = self.evaluation.calibration()
                 with atomic_folder(self.folder.best(name)) as temporary:
                     self.folder.save_weights(self.model, temporary, name)
+                    self.folder.write_calibration(calibration, temporary)
 
     def _tensorboard(self) -> list[keras.callbacks.Callback]:
         try:
