@@ -56,17 +56,17 @@ def source_for(run: "Run", task: Task, data: str | None, file: str | None) -> "S
 
     if data and file:
         raise UserError("--data and --input exclude each other; give one")
-    config = run.folder.manifest()["config"]
-    fields = text_fields(config["text_fields"])
+    config = run.configs[task.name if task.name in run.tasks else task.predicted_by]
+    fields = text_fields(config.text_fields)
     if file:
-        return FileSource(task, {"input": file}, fields, config["label_field"])
-    own = {split: config[f"{split}_file"] for split in ("train", "dev", "test")}
+        return FileSource(task, {"input": file}, fields, config.label_field)
+    own = {"train": config.train_file, "dev": config.dev_file, "test": config.test_file}
     if data is None and own["train"]:
         paths = {split: path for split, path in own.items() if path}
-        return FileSource(task, paths, fields, config["label_field"])
+        return FileSource(task, paths, fields, config.label_field)
     if task.name not in tasks.names():
         raise UserError(f"--data: task '{task.name}' is your own; give its rows with --input")
     declared = tasks.get(task.name)
     if task.labels:
         declared = replace(declared, labels=task.labels, file_labels=task.file_labels)
-    return open_source(declared, data if data is not None else config["data"])
+    return open_source(declared, data if data is not None else config.data)

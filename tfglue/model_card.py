@@ -2,7 +2,10 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from tfglue.budget import Budget
 
 
 def model_card(manifest: Mapping[str, Any], metrics: Mapping[str, Any], path: str) -> str:
@@ -57,9 +60,8 @@ def model_card(manifest: Mapping[str, Any], metrics: Mapping[str, Any], path: st
     ]
     lines += [
         "",
-        f"Parameters: {manifest['parameters']['total']:,}, of which "
-        f"{manifest['parameters']['trained']:,} trained.",
-        "",
+        *_budget(manifest, path),
+        *_added(manifest.get("added", {})),
         *_chain(manifest["parents"], tasks),
         "Made with " + ", ".join(f"{k} {v}" for k, v in manifest["versions"].items()) + ".",
         "",
@@ -73,6 +75,24 @@ def model_card(manifest: Mapping[str, Any], metrics: Mapping[str, Any], path: st
         "",
     ]
     return "\n".join(lines)
+
+
+def _budget(manifest: Mapping[str, Any], path: str) -> list[str]:
+    budget = Budget.stored(manifest, Path(path) / "run.yaml")
+    return [
+        "## Parameters", "", *budget.table(), "",
+        f"Trained: {budget.trained / budget.total:.2%}; {budget.comparison}.", "",
+    ]
+
+
+def _added(added: Mapping[str, Any]) -> list[str]:
+    """Tasks that came to the finished run."""
+    if not added:
+        return []
+    return [
+        "## Added later, on the same encoder", "",
+        *(f"- {task}: from `{facts['source']}`" for task, facts in added.items()), "",
+    ]
 
 
 def _chain(parents: Sequence[Mapping[str, Any]], tasks: str) -> list[str]:

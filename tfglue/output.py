@@ -104,7 +104,8 @@ def locked(folder: RunFolder, name: str = ".lock") -> Iterator[None]:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(
-                f"--output: another process is training into {folder.path}; name another folder"
+                f"--output: another process is training into {folder.path} or changes it; wait for "
+                "it, or name another folder"
             ) from None
         yield
         path.unlink(missing_ok=True)

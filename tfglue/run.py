@@ -89,6 +89,8 @@ class Run:
                 "with; restore the file"
             )
         tasks = {name: task_from_dict(task) for name, task in manifest["tasks"].items()}
+        if epoch is not None:  # Tasks that were added later have no part of an earlier encoder.
+            tasks = {n: task for n, task in tasks.items() if n not in manifest.get("added", {})}
         encoder = BertEncoder(**manifest["encoder"]["config"])
         model = build_model(tasks, encoder, manifest["config"].get("adapter") or "none")
         weights = folder.weights(epoch)

@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from tfglue.errors import UserError
-from tfglue.files import read_json, read_yaml, write_json, write_tensors, write_text
+from tfglue.files import (
+    read_json,
+    read_tensors,
+    read_yaml,
+    write_json,
+    write_tensors,
+    write_text,
+)
 from tfglue.form import check_form
 from tfglue.manifest_check import checked_manifest
 
@@ -23,6 +28,9 @@ if TYPE_CHECKING:
     from tfglue.models.transfer_model import TransferModel
 
 FORMAT = "tfglue.run.v1"
+
+PART_KINDS = ("adapters", "heads")
+"""What a task has of its own beside the encoder; a run without adapters has heads alone."""
 
 _METRICS = {str: {str: {str: float}}}  # Task -> split -> metric.
 
@@ -39,6 +47,7 @@ class RunFolder:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
+        self.encoder = self.path / "encoder.safetensors"
         self.tokenizer = self.path / "tokenizer"
         self.checkpoint = self.path / "checkpoint"
         self.curves = self.path / "curves.png"
@@ -151,6 +160,10 @@ class RunFolder:
         for path, part in _weight_files(model, folder or self.path).items():
             load_tensors(path, part.named_weights())
 
+    def part_file(self, kind: str, task: str) -> Path:
+        """File of a task's weights of a kind of `PART_KINDS`."""
+        return self.path / kind / f"{task}.safetensors"
+
     def epoch(self, epoch: int) -> Path:
         """Folder of the weights kept after an epoch (0: before training)."""
         return self.path / "epochs" / str(epoch)
@@ -178,11 +191,37 @@ class RunFolder:
         content = read_json(path)
         check_form(content, {"main": {str: str}}, str(path))
         check_form({n: v for n, v in content.items() if n != "main"}, _METRICS, str(path))
+        if self.is_run():
+            # A kill while a task is added or removed leaves scores that are not the run's.
+            tasks = self.manifest()["tasks"]
+            main = {n: metric for n, metric in content["main"].items() if n in tasks}
+            content = {n: v for n, v in content.items() if n in tasks} | {"main": main}
         if not content["main"]:
             raise UserError(f"{path}: 'main' names no task; restore the file")
         for task, metric in content["main"].items():
             check_form(content, {task: {"dev?": {metric: float}}}, str(path))
         return content
+
+    def lineage(self, epoch: int | None = None) -> list[dict[str, Any]]:
+        """The runs that led to this one's weights, first to last, this one included.
+
+        Args:
+            epoch: of which the weights are; None for the final ones.
+        """
+        manifest, scores = self.manifest(), self.metrics()
+        return [
+            *manifest["parents"],
+            {
+                "run": str(self.path),
+                "epoch": epoch,
+                "tasks": list(manifest["tasks"]),
+                "scores": {
+                    task: {metric: scores[task]["dev"][metric]}
+                    for task, metric in scores["main"].items()
+                    if "dev" in scores.get(task, {}) and epoch is None
+                },
+            },
+        ]
 
     def write_timing(self, timing: Mapping[str, Any]) -> None:
         """Writes ``timing.json``: what differs between two runs of the same command."""
@@ -200,9 +239,10 @@ class RunFolder:
 
 def _weight_files(model: "TransferModel", folder: Path) -> dict[Path, Any]:
     """Which file holds the weights of which part."""
-    files: dict[Path, Any] = {folder / "encoder.safetensors": model.encoder}
-    for kind, parts in (("adapters", model.adapters), ("heads", model.heads)):
-        files |= {folder / kind / f"{task}.safetensors": part for task, part in parts.items()}
+    place = RunFolder(folder)
+    files: dict[Path, Any] = {place.encoder: model.encoder}
+    for kind, parts in zip(PART_KINDS, (model.adapters, model.heads), strict=True):
+        files |= {place.part_file(kind, task): part for task, part in parts.items()}
     return files
 
 
@@ -212,23 +252,30 @@ def _save_tensors(path: Path, weights: Mapping[str, "keras.Variable"]) -> None:
 
 def load_tensors(path: Path, weights: Mapping[str, "keras.Variable"]) -> None:
     """Fills weights from a safetensors file. Raises UserError unless it holds exactly these."""
-    try:
-        tensors = load_file(path)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; the run is not whole") from None
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path}: cannot be read as safetensors ({error})") from None
+    if not path.exists():
+        raise UserError(f"{path}: no such file; the run is not whole")
+    fill_weights(weights, read_tensors(path)[0], str(path))
+
+
+def fill_weights(
+    weights: Mapping[str, "keras.Variable"], tensors: Mapping[str, np.ndarray], where: str
+) -> None:
+    """Fills weights from tensors. Raises UserError unless they are exactly these."""
     missing = sorted(set(weights) - set(tensors))
     unknown = sorted(set(tensors) - set(weights))
     if missing or unknown:
         raise UserError(
-            f"{path}: {len(missing)} tensors missing {missing[:3]}, "
+            f"{where}: {len(missing)} tensors missing {missing[:3]}, "
             f"{len(unknown)} unknown {unknown[:3]}"
         )
     for name, weight in weights.items():
         if tensors[name].shape != tuple(weight.shape):
             raise UserError(
-                f"{path}: tensor '{name}' has shape {tensors[name].shape}, "
+                f"{where}: tensor '{name}' has shape {tensors[name].shape}, "
                 f"expected {tuple(weight.shape)}"
+            )
+        if str(tensors[name].dtype) != weight.dtype:
+            raise UserError(
+                f"{where}: tensor '{name}' is {tensors[name].dtype}, expected {weight.dtype}"
             )
         weight.assign(tensors[name])
