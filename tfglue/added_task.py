@@ -35,12 +35,12 @@ def train_task(folder: RunFolder, given: Mapping[str, Any], say: Say) -> None:
     if not settings.get("resume"):
         for task, _ in choose_tasks(settings, lambda line: None):
             check_free_name(task.name, folder, parts.manifest)
-    run = shlex.quote(str(folder.path))
     try:
         trained = train(settings, say=say)
     except Interrupted as interrupt:
+        run, output = shlex.quote(str(folder.path)), settings.get("output", "that output")
         raise Interrupted(
-            f"{interrupt}; then python -m tfglue.parts add --run {run} --from its folder"
+            f"{interrupt}; then python -m tfglue.parts add --run {run} --from {output}"
         ) from None
     for name in trained.tasks:
         add_trained(folder, trained.folder, name, None)

@@ -94,7 +94,8 @@ class Budget:
     def times_one_model(self) -> float:
         """How many times as large it is as one such separate model, heads averaged over tasks.
 
-        It is the "number of parameters" of Stickland and Murray 2019, table 1: 1.13 for eight PALs.
+        Stickland and Murray (2019, table 1) say as much as "params": 1.13 for eight PALs. They
+        count no heads, which are a ten-thousandth.
         """
         return self.total * len(self.tasks) / self.separate
 

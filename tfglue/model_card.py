@@ -16,10 +16,11 @@ def model_card(manifest: Mapping[str, Any], metrics: Mapping[str, Any], path: st
         metrics: content of ``metrics.json``.
         path: the run folder as the user named it, for the commands.
     """
-    tasks = ", ".join(manifest["tasks"])
+    added = manifest.get("added", {})
+    tasks = ", ".join(name for name in manifest["tasks"] if name not in added)
     encoder = manifest["encoder"]
     lines = [
-        f"# {tasks}: a tfglue run",
+        f"# {', '.join(manifest['tasks'])}: a tfglue run",
         "",
         f"BERT encoder `{encoder['name']}` ({encoder['report']}) fine-tuned on {tasks}.",
         "",
@@ -61,7 +62,7 @@ def model_card(manifest: Mapping[str, Any], metrics: Mapping[str, Any], path: st
     lines += [
         "",
         *_budget(manifest, path),
-        *_added(manifest.get("added", {})),
+        *_added(added),
         *_chain(manifest["parents"], tasks),
         "Made with " + ", ".join(f"{k} {v}" for k, v in manifest["versions"].items()) + ".",
         "",

@@ -30,6 +30,8 @@ def check_fit(part: TaskPart, folder: RunFolder, manifest: Mapping[str, Any], wh
         where: what the part comes from, for messages.
     """
     check_free_name(part.task.name, folder, manifest)
+    if part.task.kind not in KINDS:
+        raise UserError(f"{where}: its task is of a kind '{part.task.kind}', which is not known")
     _check_declared(part.task, where)
     _check_encoder(part, folder, manifest, where)
     if part.tokenizer != manifest["tokenizer"]["digest"]:

@@ -108,10 +108,11 @@ def _export(parser: Parser, words: Sequence[str]) -> None:
     folder = _folder(flags.run)
     part = TaskPart.of_run(folder, flags.task)
     part.write(path)
-    size, encoder = path.stat().st_size, folder.encoder.stat().st_size
+    size = path.stat().st_size
+    whole = sum(file.stat().st_size for file in folder.weight_files())
     print(
-        f"written: {path}, {size / 1e6:.2f} MB, {size / (size + encoder):.2%} of a run of "
-        f"{part.task.name} alone; belongs to encoder {part.encoder['digest'][:12]}"
+        f"written: {path} ({part.task.name}), {size / 1e6:.2f} MB, {size / whole:.2%} of the run's "
+        f"{whole / 1e6:.2f} MB; belongs to encoder {part.encoder['digest'][:12]}"
     )
 
 

@@ -164,6 +164,12 @@ class RunFolder:
         """File of a task's weights of a kind of `PART_KINDS`."""
         return self.path / kind / f"{task}.safetensors"
 
+    def weight_files(self) -> list[Path]:
+        """Files of all final weights: the encoder's, and those of every task."""
+        tasks = self.manifest()["tasks"]
+        parts = (self.part_file(kind, task) for task in tasks for kind in PART_KINDS)
+        return [self.encoder, *(path for path in parts if path.exists())]
+
     def epoch(self, epoch: int) -> Path:
         """Folder of the weights kept after an epoch (0: before training)."""
         return self.path / "epochs" / str(epoch)

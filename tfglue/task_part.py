@@ -177,7 +177,8 @@ class TaskPart:
 def named_task(folder: RunFolder, manifest: Mapping[str, Any], name: str | None) -> str:
     """A task of a run; None for its only one. Raises UserError with the nearest name."""
     known = manifest["tasks"]
-    if name not in known and (declared := tasks.find(name or "")):
+    declared = tasks.find(name or "")
+    if name not in known and declared and declared.name in known:
         name = declared.name
     if name is None and len(known) == 1:
         return next(iter(known))
