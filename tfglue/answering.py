@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tfglue import tasks
 from tfglue.config import text_fields
 from tfglue.errors import UserError
+from tfglue.run_folder import task_config_of
 from tfglue.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def source_for(run: "Run", task: Task, data: str | None, file: str | None) -> "S
 
     if data and file:
         raise UserError("--data and --input exclude each other; give one")
-    config = run.configs[task.name if task.name in run.tasks else task.predicted_by]
+    head = task.name if task.name in run.tasks else task.predicted_by
+    config = task_config_of(run.folder.manifest(), head)
     fields = text_fields(config.text_fields)
     if file:
         return FileSource(task, {"input": file}, fields, config.label_field)

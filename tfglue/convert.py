@@ -68,7 +68,8 @@ def _convert_run(path: str, head: str | None, output: str, overwrite: bool) -> N
     if opened.model.adapters:
         mend = "convert a run without them"
         if isinstance(next(iter(opened.model.adapters.values())), Lora):
-            mend = f"first python -m tfglue.parts merge --run {path} --task TASK --output NEW_RUN"
+            task = head if head in opened.tasks else "TASK"
+            mend = f"first python -m tfglue.parts merge --run {path} --task {task} --output NEW_RUN"
         raise UserError(
             f"{path}: its tasks have adapters, which the BERT of transformers has no place for; "
             f"{mend}"

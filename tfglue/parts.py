@@ -157,7 +157,7 @@ def _folder(name: str, flag: str = "--run") -> RunFolder:
     folder, epoch = RunFolder.named(name)
     if epoch is not None:
         raise UserError(
-            f"{flag} {name}: parts are of a run's final weights; name {folder.path} without @{epoch}"
+            f"{flag} {name}: parts are of a run's final weights; leave out @{epoch}"
         )
     folder.finished_manifest()
     return folder

@@ -1,7 +1,7 @@
 """A run: what training makes, and what evaluates, predicts and goes on from it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from tfglue.kinds.kind import Calibration
 from tfglue.models.encoder import BertEncoder
 from tfglue.models.transfer_model import TransferModel
 from tfglue.predictions.predictions import Predictions
-from tfglue.run_folder import RunFolder
+from tfglue.run_folder import RunFolder, task_config_of
 from tfglue.tasks.serialization import task_from_dict
 from tfglue.tasks.task import Task
 from tfglue.training.prediction import Predictor
@@ -95,9 +95,7 @@ class Run:
         model = build_model(tasks, encoder, manifest["config"].get("adapter") or "none")
         weights = folder.weights(epoch)
         folder.load_weights(model, weights)
-        config = TrainConfig.from_stored(manifest["config"])
-        own = manifest.get("task_settings", {})
-        configs = {name: replace(config, **own.get(name, {})) for name in tasks}
+        configs = {name: task_config_of(manifest, name) for name in tasks}
         calibration = manifest["result"].get("calibration", {})
         run = cls(folder, tasks, tokenizer, model, configs, calibration)
         run.weights_folder = weights

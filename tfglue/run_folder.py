@@ -4,12 +4,14 @@ import csv
 import io
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
 
+from tfglue.config import TrainConfig
 from tfglue.errors import UserError
 from tfglue.files import (
     read_json,
@@ -241,6 +243,12 @@ class RunFolder:
         content = read_json(path)
         check_form(content, {"seconds": float}, str(path))
         return content
+
+
+def task_config_of(manifest: Mapping[str, Any], task: str) -> TrainConfig:
+    """The settings that a task of a run was trained with: the run's, but for its own."""
+    config = TrainConfig.from_stored(manifest["config"])
+    return replace(config, **manifest["task_settings"].get(task, {}))
 
 
 def _weight_files(model: "TransferModel", folder: Path) -> dict[Path, Any]:

@@ -246,7 +246,7 @@ def test_what_a_kill_left_is_gone_with_the_next_change(run, wnli, capsys):
             stop_at(patch, number)
             parts.main(["add", "--run", str(run), "--from", str(wnli)])
     metrics = json.loads((run / "metrics.json").read_text())
-    metrics |= {"ghost": {"dev": {"accuracy": 1.0}}, "main": metrics["main"] | {"ghost": "accuracy"}}
+    metrics["ghost"], metrics["main"]["ghost"] = {"dev": {"accuracy": 1.0}}, "accuracy"
     (run / "metrics.json").write_text(json.dumps(metrics))
     (run / ".encoder.safetensors.1.tmp").mkdir()
     assert "ghost" not in Run.open(run).metrics
@@ -423,8 +423,8 @@ def test_files_of_ones_own_become_a_task_and_names_do_not_clash(run, tmp_path, c
 
 @pytest.fixture(scope="module")
 def lora(place):
-    return trained(place / "lora", task="sst,wnli", adapter="lora:rank=2,targets=query+intermediate",
-                   max_steps=12)
+    adapter = "lora:rank=2,targets=query+intermediate"
+    return trained(place / "lora", task="sst,wnli", adapter=adapter, max_steps=12)
 
 
 def test_a_merged_run_answers_the_same_without_adapters(lora, base, tmp_path, capsys):
