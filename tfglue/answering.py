@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tfglue import tasks
 from tfglue.config import text_fields
 from tfglue.errors import UserError
+from tfglue.run_folder import task_config_of
 from tfglue.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -57,17 +58,18 @@ def source_for(run: "Run", task: Task, data: str | None, file: str | None) -> "S
 
     if data and file:
         raise UserError("--data and --input exclude each other; give one")
-    config = run.folder.manifest()["config"]
-    fields = text_fields(config["text_fields"])
+    head = task.name if task.name in run.tasks else task.predicted_by
+    config = task_config_of(run.folder.manifest(), head)
+    fields = text_fields(config.text_fields)
     if file:
-        return FileSource(task, {"input": file}, fields, config["label_field"])
-    own = {split: config[f"{split}_file"] for split in ("train", "dev", "test")}
+        return FileSource(task, {"input": file}, fields, config.label_field)
+    own = {"train": config.train_file, "dev": config.dev_file, "test": config.test_file}
     if data is None and own["train"]:
         paths = {split: path for split, path in own.items() if path}
-        return FileSource(task, paths, fields, config["label_field"])
+        return FileSource(task, paths, fields, config.label_field)
     if task.name not in tasks.names():
         raise UserError(f"--data: task '{task.name}' is your own; give its rows with --input")
     declared = replace(tasks.get(task.name), negatives=task.negatives)
     if task.labels:
         declared = replace(declared, labels=task.labels, file_labels=task.file_labels)
-    return open_source(declared, data if data is not None else config["data"])
+    return open_source(declared, data if data is not None else config.data)

@@ -1,13 +1,14 @@
 """Predictions as a run keeps them: the files of a split, and a note of what they answer."""
 
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tfglue import tasks
 from tfglue.errors import UserError
 from tfglue.files import digest_bytes, digest_file, read_json, write_json, write_text
 from tfglue.form import check_form
-from tfglue.run_folder import RunFolder
+from tfglue.run_folder import PART_KINDS, RunFolder
 
 if TYPE_CHECKING:
     from tfglue.data.examples import Examples
@@ -77,7 +78,7 @@ class KeptPredictions:
                     name: digest_file(Path(f"{place}{name}")) for name in sorted(names)
                 },
                 "examples": predictions.examples.unlabelled().digest(),
-                "weights": self._weights_digest,
+                "weights": self._weights_digest(predictions.task.name),
             },
         )
         return list(texts)
@@ -128,16 +129,24 @@ class KeptPredictions:
                 return f"is not the file that {note.name} speaks of"
         if content["examples"] != examples.unlabelled().digest():
             return "answers other texts"
-        if content["weights"] != self._weights_digest:
+        if content["weights"] != self._weights_digest(task):
             return "is of other weights"
         return ""
 
+    def _weights_digest(self, task: str) -> str:
+        """Of the encoder and of what answers the task: others come and go, see `parts`."""
+        own = [
+            path for path in map(partial(self.folder.part_file, task=task), PART_KINDS)
+            if path.exists()
+        ]
+        declared = tasks.find(task)
+        if not own and declared and declared.predicted_by:
+            return self._weights_digest(declared.predicted_by)
+        return digest_bytes(self._encoder_digest, *(digest_file(path).encode() for path in own))
+
     @cached_property
-    def _weights_digest(self) -> str:
-        files = [self.folder.path / "encoder.safetensors"]
-        for part in ("adapters", "heads"):
-            files += sorted((self.folder.path / part).glob("*.safetensors"))
-        return digest_bytes(*(f"{path.name} {digest_file(path)}".encode() for path in files))
+    def _encoder_digest(self) -> bytes:
+        return digest_file(self.folder.encoder).encode()
 
 
 def _note(place: Path) -> Path:

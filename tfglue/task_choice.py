@@ -78,10 +78,16 @@ def _task_of_files(name: str, given: Mapping[str, Any], say: Say) -> tuple[Task,
     base = tasks.find(name)
     if base is None and name:
         say(f"new task '{name}'{suggestion(name, tasks.names())}")
+    own = name or re.sub(r"[^\w-]+", "-", Path(given["train_file"]).stem).strip("-") or "task"
+    if not name and (taken := tasks.find(own)):
+        raise UserError(
+            f"--train_file {given['train_file']}: named like the built-in task {taken.name}; add "
+            f"--task {taken.name} if these are rows of it, or --task NAME for a task of your own"
+        )
     paths = {split: given[key] for split, key in _FILE_SETTINGS.items() if given.get(key)}
     fields = text_fields(given.get("text_fields"))
     task, lines = task_from_files(
-        name=name or re.sub(r"[^\w-]+", "-", Path(given["train_file"]).stem).strip("-") or "task",
+        name=own,
         text_fields=fields,
         label_field=given.get("label_field"),
         kind=given.get("kind"),

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfglue.budget import budget_lines, check_disk
+from tfglue.budget import Budget, updates_line
 from tfglue.config import BEST_BY_TASK, evaluation_interval, saved_epochs, task_list, task_numbers
 from tfglue.data.batches import BatchPlan
 from tfglue.errors import UserError
@@ -189,10 +189,11 @@ class Training:
 
     def run(self) -> Run:
         """Trains from the latest checkpoint or the start, and finishes the folder."""
-        counts = self.manifest["parameters"]
-        for line in budget_lines(counts, self.updates_per_epoch, self.total_updates, self.config):
+        budget = Budget.of(self.model)
+        for line in budget.lines():
             self.say(line)
-        self.say(check_disk(counts, self.output.path, self._kept_epochs()))
+        self.say(updates_line(self.updates_per_epoch, self.total_updates, self.config))
+        self.say(budget.check_disk(self.output.path, self._kept_epochs()))
         with self._own_folder(), locked(self.folder), self._ways_to_go_on():
             self._begin_folder()
             loop = self.build_loop()
