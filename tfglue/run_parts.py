@@ -154,6 +154,9 @@ class RunParts:
         for path in sorted((folder.path / "predictions").glob("*")):
             if path.name not in answered:
                 shutil.rmtree(path)
+        for path in sorted((folder.path / "best").glob("*")):
+            if path.name not in own:
+                shutil.rmtree(path)
         for path in sorted(folder.path.glob("train_rows.*.txt")):
             if path.name.split(".")[1] not in own:
                 path.unlink()
