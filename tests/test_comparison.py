@@ -9,11 +9,14 @@ import pytest
 from scipy import stats
 
 from tests.scored_runs import write_run, write_series
+from tfglue import tasks
 from tfglue.comparison import Comparison
 from tfglue.comparison_plot import plot_comparison
 from tfglue.errors import UserError
 from tfglue.experiment_reading import read_experiments
 from tfglue.glue_score import GlueScore
+from tfglue.run_folder import RunFolder
+from tfglue.tasks.serialization import task_to_dict
 
 DIRECT = {0: 0.55, 1: 0.47, 2: 0.58, 3: 0.60, 4: 0.50}
 THROUGH = {0: 0.66, 1: 0.64, 2: 0.70, 3: 0.65, 4: 0.68}
@@ -123,6 +126,10 @@ def test_a_run_of_several_tasks_is_an_experiment_of_each(tmp_path):
     metrics = {"rte": {"dev": {"accuracy": 0.6}}, "sst": {"dev": {"accuracy": 0.9}},
                "main": {"rte": "accuracy", "sst": "accuracy"}}
     (path / "metrics.json").write_text(json.dumps(metrics))
+    run = RunFolder(path)
+    manifest = run.manifest()
+    manifest["tasks"]["sst"] = task_to_dict(tasks.get("sst"))
+    run.write_manifest(manifest)
     found = read_experiments([str(path)])
     assert [(e.task, e.scores) for e in found] == [("rte", [0.6]), ("sst", [0.9])]
 

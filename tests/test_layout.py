@@ -28,13 +28,15 @@ LAYERS = (
      "tfglue.task_choice", "tfglue.preparation", "tfglue.manifest", "tfglue.evaluation",
      "tfglue.initial_run",
      "tfglue.submission", "tfglue.submission_check", "tfglue.prediction_file",
-     "tfglue.kept_predictions", "tfglue.diagnostic"),
+     "tfglue.kept_predictions", "tfglue.diagnostic", "tfglue.task_part", "tfglue.part_fit",
+     "tfglue.part_table", "tfglue.run_parts"),
     ("tfglue.scored_experiment", "tfglue.scored_row", "tfglue.experiment_reading",
      "tfglue.comparison", "tfglue.comparison_plot", "tfglue.glue_score"),
-    ("tfglue.run", "tfglue.answering", "tfglue.trainer"),
+    ("tfglue.run", "tfglue.answering", "tfglue.trainer", "tfglue.merged_run"),
     ("tfglue.chain", "tfglue.restarts", "tfglue.experiment", "tfglue.leaderboard_answers"),
+    ("tfglue.added_task",),
     ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.convert", "tfglue.doctor",
-     "tfglue.submit", "tfglue.compare", "tfglue.__main__", "tuning", "data_prep"),
+     "tfglue.submit", "tfglue.compare", "tfglue.parts", "tfglue.__main__", "tuning", "data_prep"),
 )
 # The package names public things without importing them.
 FREE = ("tfglue.__init__",)
@@ -92,7 +94,7 @@ STARTS = {
     **{
         module: f"from {module} import main; main(['--help'])"
         for module in ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.convert",
-                       "tfglue.doctor", "tfglue.submit", "tfglue.compare",
+                       "tfglue.doctor", "tfglue.submit", "tfglue.compare", "tfglue.parts",
                        "data_prep.download", "data_prep.verify")
     },
 }

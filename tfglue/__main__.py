@@ -11,6 +11,7 @@ COMMANDS = {
     "train": "fine-tune an encoder on a task and write a run folder",
     "evaluate": "metrics of a run on labelled data",
     "predict": "answers of a run for texts, files or splits",
+    "parts": "tasks of a run: list, add, remove, export and import, merge LoRA",
     "submit": "files for the GLUE leaderboard from runs, and their check",
     "compare": "experiments side by side: scores over restarts, differences, plot, GLUE score",
     "convert": "an encoder or a run as a folder that transformers loads",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tfglue import tasks
 from tfglue.config import text_fields
 from tfglue.errors import UserError
+from tfglue.run_folder import task_config_of
 from tfglue.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def new_file(name: str | None, overwrite: bool) -> Path | None:
 def source_for(run: "Run", task: Task, data: str | None, file: str | None) -> "Source":
     """The source of rows: a file of the user's, what ``--data`` names, or the run's own data.
 
-    The labels and their order are the run's, whatever a declaration says today.
+    The labels and their order, and whether questions may have no answer, are the run's, whatever a
+    declaration says today.
 
     Raises:
         UserError: if both are given, or the source has not the task.
@@ -56,17 +58,18 @@ def source_for(run: "Run", task: Task, data: str | None, file: str | None) -> "S
 
     if data and file:
         raise UserError("--data and --input exclude each other; give one")
-    config = run.folder.manifest()["config"]
-    fields = text_fields(config["text_fields"])
+    head = task.name if task.name in run.tasks else task.predicted_by
+    config = task_config_of(run.folder.manifest(), head)
+    fields = text_fields(config.text_fields)
     if file:
-        return FileSource(task, {"input": file}, fields, config["label_field"])
-    own = {split: config[f"{split}_file"] for split in ("train", "dev", "test")}
+        return FileSource(task, {"input": file}, fields, config.label_field)
+    own = {"train": config.train_file, "dev": config.dev_file, "test": config.test_file}
     if data is None and own["train"]:
         paths = {split: path for split, path in own.items() if path}
-        return FileSource(task, paths, fields, config["label_field"])
+        return FileSource(task, paths, fields, config.label_field)
     if task.name not in tasks.names():
         raise UserError(f"--data: task '{task.name}' is your own; give its rows with --input")
-    declared = tasks.get(task.name)
+    declared = replace(tasks.get(task.name), negatives=task.negatives)
     if task.labels:
         declared = replace(declared, labels=task.labels, file_labels=task.file_labels)
-    return open_source(declared, data if data is not None else config["data"])
+    return open_source(declared, data if data is not None else config.data)

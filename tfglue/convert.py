@@ -60,14 +60,19 @@ def _convert_encoder(name: str, output: str, overwrite: bool) -> None:
 
 
 def _convert_run(path: str, head: str | None, output: str, overwrite: bool) -> None:
+    from tfglue.adapters.lora import Lora
     from tfglue.models.hugging_face_export import export_encoder, export_with_head
     from tfglue.run import Run
 
     opened = Run.open(path)
     if opened.model.adapters:
+        mend = "convert a run without them"
+        if isinstance(next(iter(opened.model.adapters.values())), Lora):
+            task = head if head in opened.tasks else "TASK"
+            mend = f"first python -m tfglue.parts merge --run {path} --task {task} --output NEW_RUN"
         raise UserError(
             f"{path}: its tasks have adapters, which the BERT of transformers has no place for; "
-            "convert a run without them"
+            f"{mend}"
         )
     head = _chosen_head(head, list(opened.tasks), path)
     if head == _NO_HEAD:

@@ -32,24 +32,26 @@ def plot_curves(
     FigureCanvasAgg(figure)
     figure.suptitle(title)
     losses, scores = figure.subplots(1, 2)
-    colors = {task: f"C{number % 10}" for number, task in enumerate(main)}
     if several:
-        for task, color in colors.items():
-            losses.plot(*_column(history, f"train_loss.{task}"), color=color, linewidth=1,
-                        alpha=0.6)
+        for number, task in enumerate(main):
+            losses.plot(*_column(history, f"train_loss.{task}"), color=f"C{number % 10}",
+                        linewidth=1, alpha=0.6)
     else:
         losses.plot(*_column(history, "train_loss"), label="train", linewidth=1)
+    colors = {task: f"C{number % 10}" for number, task in enumerate(main)} if several else {}
     for name in _metric_columns(history):
         task, split, metric = name.split(".")
-        # Of several tasks each has one colour, its further dev splits are dashed.
+        label = f"{task} {split}"
+        # In both panels: of several tasks each has one colour, its further dev splits are dashed;
+        # of one task each split has one, C0 being that of the training loss.
         style = {"marker": "o", "markersize": 3}
-        if several:
-            style |= {"color": colors[task], "linestyle": "-" if split == "dev" else "--"}
+        style["color"] = colors.setdefault(task if several else label, f"C{len(colors) + 1}")
+        style["linestyle"] = "--" if several and split != "dev" else "-"
         points = _column(history, name)
         if metric == "loss":
-            losses.plot(*points, **style, label=f"{task} {split}")
+            losses.plot(*points, label=label, **style)
         elif metric == main[task]:
-            scores.plot(*points, **style, label=f"{task} {split} {metric}")
+            scores.plot(*points, label=f"{label} {metric}", **style)
     losses.set(xlabel="updates", ylabel="loss (thin: training)" if several else "loss")
     scores.set(xlabel="updates", ylabel="main metric")
     for panel in (losses, scores):

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,16 +113,48 @@ def write_tensors(
             raise OSError(int(found[1]), os.strerror(int(found[1]))) from error
 
 
+def read_tensors(path: Path) -> tuple[dict[str, "np.ndarray"], dict[str, str]]:
+    """Tensors and metadata of a safetensors file. Raises UserError for what is none."""
+    with _safetensors(path) as opened:
+        names = opened.keys()
+        return {name: opened.get_tensor(name) for name in names}, opened.metadata() or {}
+
+
+def digest_tensor_file(path: Path) -> str:
+    """`digest_tensors` of a safetensors file, by name. Raises UserError for what is none."""
+    with _safetensors(path) as opened:
+        return digest_tensors((name, opened.get_tensor(name)) for name in sorted(opened.keys()))
+
+
+@contextmanager
+def _safetensors(path: Path) -> Iterator[Any]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as opened:
+            yield opened
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    # TypeError: a type that NumPy has not, such as bfloat16.
+    except (SafetensorError, OSError, TypeError) as error:
+        raise UserError(f"{path}: cannot be read as safetensors ({error})") from None
+
+
 def read_json(path: Path) -> Any:
     """Reads a JSON file. Raises UserError that names the file and the line."""
+    return parse_json(read_text(path), str(path))
+
+
+def parse_json(text: str, where: str) -> Any:
+    """Reads JSON. Raises UserError that names `where` it stands, and the line."""
     try:
-        return json.loads(read_text(path))
+        return json.loads(text)
     except json.JSONDecodeError as error:
-        raise UserError(f"{path}:{error.lineno}: not valid JSON ({error.msg})") from None
+        raise UserError(f"{where}:{error.lineno}: not valid JSON ({error.msg})") from None
     except ValueError:
-        raise UserError(f"{path}: not valid JSON (a number of thousands of digits)") from None
+        raise UserError(f"{where}: not valid JSON (a number of thousands of digits)") from None
     except RecursionError:
-        raise UserError(f"{path}: not valid JSON (nested too deeply)") from None
+        raise UserError(f"{where}: not valid JSON (nested too deeply)") from None
 
 
 def read_yaml(path: Path) -> Any:
@@ -160,6 +192,19 @@ def digest_bytes(*parts: bytes) -> str:
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
     return digest.hexdigest()
+
+
+def digest_tensors(tensors: Iterable[tuple[str, "np.ndarray"]]) -> str:
+    """SHA-256 of names, types, shapes and values, in the order given.
+
+    One tensor at a time is held, so that a large encoder need not be there twice.
+    """
+    return digest_bytes(
+        *(
+            f"{name} {value.dtype} {value.shape} {digest_bytes(value.tobytes())}".encode()
+            for name, value in tensors
+        )
+    )
 
 
 def digest_file(path: Path) -> str:

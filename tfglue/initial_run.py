@@ -101,21 +101,7 @@ class InitialRun:
 
     def lineage(self) -> list[dict[str, Any]]:
         """The runs that led here, first to last, this one included; for ``run.yaml``."""
-        scores = self.folder.metrics()
-        return [
-            *self.manifest["parents"],
-            {
-                "run": str(self.folder.path),
-                "epoch": self.which if isinstance(self.which, int) else None,
-                **({"best_of": self.which} if isinstance(self.which, str) else {}),
-                "tasks": list(self.manifest["tasks"]),
-                "scores": {
-                    task: {metric: scores[task]["dev"][metric]}
-                    for task, metric in scores["main"].items()
-                    if "dev" in scores.get(task, {}) and self.which is None
-                },
-            },
-        ]
+        return self.folder.lineage(self.which)
 
     def dropped_heads(self, parts: str, tasks: Sequence[Task]) -> list[str]:
         """Tasks whose heads a run of `tasks` leaves behind when it takes these parts."""

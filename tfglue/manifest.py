@@ -1,6 +1,5 @@
 """What `run.yaml` says of a run: settings, data, encoder, versions, so that it can be repeated."""
 
-import math
 import os
 import platform
 import shlex
@@ -11,6 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfglue.budget import Budget
 from tfglue.config import OF_EACH_TASK, OF_ONE_COMMAND
 from tfglue.data.batches import PLAN_VERSIONS
 from tfglue.errors import UserError
@@ -48,7 +48,7 @@ def build_manifest(
         "plan": PLAN_VERSIONS[config.batching],
         "replicas": tf.distribute.get_strategy().num_replicas_in_sync,
         "total_updates": total_updates,
-        "parameters": parameter_counts(model),
+        "parameters": Budget.of(model).to_dict(),
         "parents": prepared.initial.lineage() if prepared.initial else [],
         "versions": versions(),
         "machine": machine(),
@@ -105,31 +105,27 @@ def _data(prepared: Prepared) -> dict[str, Any]:
 
 
 def _identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """What decides the result of a run."""
+    """What decides the result of a run; tasks that were added to it later have no share in it."""
+    added = manifest.get("added", {})
     return {
+        "merged": manifest.get("merged"),
         "config": {n: v for n, v in manifest["config"].items() if n not in _NOT_OF_THE_RESULT},
-        "task_settings": manifest["task_settings"],
-        "labels": {name: task.get("labels") for name, task in manifest["tasks"].items()},
+        "task_settings": {
+            name: own for name, own in manifest["task_settings"].items() if name not in added
+        },
+        "labels": {
+            name: task.get("labels")
+            for name, task in manifest["tasks"].items() if name not in added
+        },
         "encoder": manifest["encoder"]["digest"],
         "encoder_config": manifest["encoder"]["config"],
         "plan": manifest["plan"],
         "tokenizer": manifest["tokenizer"]["digest"],
         "data": {
             task: {split: facts["digest"] for split, facts in splits.items()}
-            for task, splits in manifest["data"].items()
+            for task, splits in manifest["data"].items() if task not in added
         },
     }
-
-
-def parameter_counts(model: TransferModel) -> dict[str, int]:
-    """Parameters by part, in all, and how many of them are trained."""
-    names = ("embeddings", "layers", "pooler", *(["adapters"] if model.adapters else []), "heads")
-    counts = dict.fromkeys(names, 0)
-    for name, weight in model.named_weights().items():
-        owner, part = name.split(".")[:2]
-        counts[part if owner == "encoder" else owner] += math.prod(weight.shape)
-    trained = sum(math.prod(weight.shape) for weight in model.trained_weights().values())
-    return {**counts, "total": sum(counts.values()), "trained": trained}
 
 
 def versions() -> dict[str, str]:

@@ -40,6 +40,8 @@ _FORM = {
         },
     },
     "tokenizer": {"digest": str},
+    "task_settings?": {str: {str: object}},
+    "added?": {str: {"source": str}},
     "data": {str: {str: {"origin": str, "rows": int, "digest": str}}},
     "parents": [
         {
@@ -48,7 +50,9 @@ _FORM = {
         }
     ],
 }
-_FORM_OF_FINISHED = {"result": {"updates": int, "floor?": {str: float}}}
+_FORM_OF_FINISHED = {
+    "result": {"updates": int, "floor?": {str: float}, "calibration?": {str: {str: float}}}
+}
 
 
 def checked_manifest(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
@@ -76,7 +80,14 @@ def checked_manifest(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
     known = {item.name for item in fields(TrainConfig)}
     own = {name: value for name, value in content["config"].items() if name in known}
     config = content["config"] | checked(own, TrainConfig, where=f"{path}: config")
-    return {**content, "config": config}
+    of_tasks = {
+        name: checked(
+            {key: value for key, value in settings.items() if key in known}, TrainConfig,
+            where=f"{path}: task_settings: {name}",
+        )
+        for name, settings in content.get("task_settings", {}).items()
+    }
+    return {**content, "config": config, "task_settings": of_tasks}
 
 
 def _check_tasks(tasks: Mapping[str, Any], path: Path) -> None:

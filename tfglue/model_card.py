@@ -2,7 +2,10 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from tfglue.budget import Budget
 
 
 def model_card(manifest: Mapping[str, Any], metrics: Mapping[str, Any], path: str) -> str:
@@ -13,10 +16,11 @@ def model_card(manifest: Mapping[str, Any], metrics: Mapping[str, Any], path: st
         metrics: content of ``metrics.json``.
         path: the run folder as the user named it, for the commands.
     """
-    tasks = ", ".join(manifest["tasks"])
+    added = manifest.get("added", {})
+    tasks = ", ".join(name for name in manifest["tasks"] if name not in added)
     encoder = manifest["encoder"]
     lines = [
-        f"# {tasks}: a tfglue run",
+        f"# {', '.join(manifest['tasks'])}: a tfglue run",
         "",
         f"BERT encoder `{encoder['name']}` ({encoder['report']}) fine-tuned on {tasks}.",
         "",
@@ -57,9 +61,8 @@ def model_card(manifest: Mapping[str, Any], metrics: Mapping[str, Any], path: st
     ]
     lines += [
         "",
-        f"Parameters: {manifest['parameters']['total']:,}, of which "
-        f"{manifest['parameters']['trained']:,} trained.",
-        "",
+        *_budget(manifest, path),
+        *_added(added),
         *_chain(manifest["parents"], tasks),
         "Made with " + ", ".join(f"{k} {v}" for k, v in manifest["versions"].items()) + ".",
         "",
@@ -73,6 +76,24 @@ def model_card(manifest: Mapping[str, Any], metrics: Mapping[str, Any], path: st
         "",
     ]
     return "\n".join(lines)
+
+
+def _budget(manifest: Mapping[str, Any], path: str) -> list[str]:
+    budget = Budget.stored(manifest, Path(path) / "run.yaml")
+    return [
+        "## Parameters", "", *budget.table(), "",
+        f"Trained: {budget.trained / budget.total:.2%}; {budget.comparison}.", "",
+    ]
+
+
+def _added(added: Mapping[str, Any]) -> list[str]:
+    """Tasks that came to the finished run."""
+    if not added:
+        return []
+    return [
+        "## Added later, on the same encoder", "",
+        *(f"- {task}: from `{facts['source']}`" for task, facts in added.items()), "",
+    ]
 
 
 def _chain(parents: Sequence[Mapping[str, Any]], tasks: str) -> list[str]:

@@ -104,10 +104,13 @@ def locked(folder: RunFolder, name: str = ".lock") -> Iterator[None]:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(
-                f"--output: another process is training into {folder.path}; name another folder"
+                f"--output: another process is training into {folder.path} or changes it; wait for "
+                "it, or name another folder"
             ) from None
-        yield
-        path.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def resumed_settings(given: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:

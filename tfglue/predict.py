@@ -1,10 +1,9 @@
 """``python -m tfglue.predict``: answers of a run for texts, files or splits."""
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tfglue.answering import answered_task, new_file, source_for
 from tfglue.command_line import Parser, quiet_tensorflow, run
@@ -73,39 +72,36 @@ def _predict(argv: Sequence[str] | None) -> None:
     opened = Run.open(flags.run)
     task = answered_task(opened, flags.task)
     if lines is not None:
-        rows = _rows(lines, task.text_fields, flags.input)
-        examples = KINDS.get(task.kind).typed(task, rows, flags.input)
+        name = "standard input" if flags.input == "-" else flags.input
+        rows = _rows(lines, task.text_fields, name)
+        examples = KINDS.get(task.kind).typed(task, rows, name)
     else:
         source = source_for(opened, task, flags.data, flags.input)
         examples = source.read(flags.split or "input", labelled=False)
     predictions = opened.answer(task, examples)
-    text = _json_lines(predictions.records()) if flags.format == "json" else predictions.text()
+    text = predictions.json_lines() if flags.format == "json" else predictions.text()
     if output is not None:
         write_text(output, text)
         print(f"{len(examples)} examples written: {output}", file=sys.stderr)
     elif flags.split:
-        place = _keep(opened, predictions, flags, text)
+        place = _keep(opened, predictions, flags)
         print(f"{len(examples)} examples written: {place}", file=sys.stderr)
     else:
         sys.stdout.write(text)
 
 
-def _keep(opened: "Run", predictions: "Predictions", flags, json_lines: str) -> str:
+def _keep(opened: "Run", predictions: "Predictions", flags) -> str:
     """Writes a split's predictions beside the weights that gave them; returns where."""
     kept = KeptPredictions(opened.weights_folder)
-    place = kept.place(predictions.task.name, flags.split)
-    files = predictions.files() if flags.format == "tsv" else {".jsonl": json_lines}
-    for name, text in files.items():
-        path = Path(f"{place}{name}")
-        if path.exists() and path.read_text(encoding="utf-8") != text and not flags.overwrite:
-            raise UserError(
-                f"{path} holds other predictions; add --overwrite, or name a file with --output"
-            )
-    if flags.format == "tsv":
-        kept.write(flags.split, predictions)
-    else:
-        write_text(Path(f"{place}.jsonl"), json_lines)
-    return f"{place}{next(iter(files)) if len(files) == 1 else ''}"
+    json_lines = flags.format == "json"
+    others = kept.others(flags.split, predictions, json_lines)
+    if others and not flags.overwrite:
+        raise UserError(
+            f"{others[0]} holds other predictions, or scores of them; add --overwrite to replace "
+            "what is kept of this split, or name a file with --output"
+        )
+    written = kept.write(flags.split, predictions, json_lines)
+    return str(written[0] if len(written) == 1 else written[0].parent)
 
 
 def _read_lines(name: str) -> list[str]:
@@ -128,7 +124,6 @@ def _read_lines(name: str) -> list[str]:
 
 
 def _rows(lines: Sequence[str], fields: Sequence[str], name: str) -> list[list[str]]:
-    name = "standard input" if name == "-" else name
     rows = []
     for number, line in enumerate(lines, start=1):
         row = line.split("\t")
@@ -139,10 +134,6 @@ def _rows(lines: Sequence[str], fields: Sequence[str], name: str) -> list[list[s
             raise UserError(f"{name}:{number}: the line is blank")
         rows.append(row)
     return rows
-
-
-def _json_lines(records: Sequence[dict[str, Any]]) -> str:
-    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A run: what training makes, and what evaluates, predicts and goes on from it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from tfglue.kinds.kind import Calibration
 from tfglue.models.encoder import BertEncoder
 from tfglue.models.transfer_model import TransferModel
 from tfglue.predictions.predictions import Predictions
-from tfglue.run_folder import RunFolder
+from tfglue.run_folder import RunFolder, task_config_of
 from tfglue.tasks.serialization import task_from_dict
 from tfglue.tasks.task import Task
 from tfglue.training.prediction import Predictor
@@ -91,18 +91,16 @@ class Run:
                 "with; restore the file"
             )
         weights = folder.weights(which)
-        tasks = {
-            name: task_from_dict(task) for name, task in manifest["tasks"].items()
-            if not isinstance(which, str) or name == which
-        }
+        tasks = {name: task_from_dict(task) for name, task in manifest["tasks"].items()}
+        if isinstance(which, str):
+            tasks = {which: tasks[which]}
+        elif which is not None:  # Tasks added later have no part of an earlier encoder.
+            tasks = {n: task for n, task in tasks.items() if n not in manifest.get("added", {})}
         encoder = BertEncoder(**manifest["encoder"]["config"])
         model = build_model(tasks, encoder, manifest["config"].get("adapter") or "none")
         folder.load_weights(model, weights)
-        config = TrainConfig.from_stored(manifest["config"])
-        own = manifest.get("task_settings", {})
-        configs = {name: replace(config, **own.get(name, {})) for name in tasks}
-        calibration = manifest["result"].get("calibration", {})
-        run = cls(folder, tasks, tokenizer, model, configs, calibration)
+        configs = {name: task_config_of(manifest, name) for name in tasks}
+        run = cls(folder, tasks, tokenizer, model, configs, folder.calibration(which))
         run.weights_folder = weights
         return run
 

@@ -4,16 +4,23 @@ import csv
 import io
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
+from tfglue.config import TrainConfig
 from tfglue.errors import UserError, suggestion
-from tfglue.files import read_json, read_yaml, write_json, write_tensors, write_text
+from tfglue.files import (
+    read_json,
+    read_tensors,
+    read_yaml,
+    write_json,
+    write_tensors,
+    write_text,
+)
 from tfglue.form import check_form
 from tfglue.manifest_check import checked_manifest
 
@@ -23,6 +30,9 @@ if TYPE_CHECKING:
     from tfglue.models.transfer_model import TransferModel
 
 FORMAT = "tfglue.run.v1"
+
+PART_KINDS = ("adapters", "heads")
+"""What a task has of its own beside the encoder; a run without adapters has heads alone."""
 
 _METRICS = {str: {str: {str: float}}}  # Task -> split -> metric.
 
@@ -39,6 +49,7 @@ class RunFolder:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
+        self.encoder = self.path / "encoder.safetensors"
         self.tokenizer = self.path / "tokenizer"
         self.checkpoint = self.path / "checkpoint"
         self.curves = self.path / "curves.png"
@@ -172,6 +183,49 @@ class RunFolder:
         for path, part in _weight_files(model, folder or self.path).items():
             load_tensors(path, part.named_weights())
 
+    def write_calibration(self, found: Mapping[str, Mapping[str, float]], folder: Path) -> None:
+        """Writes what was tuned for weights that are kept beside them, in `folder`."""
+        write_json(folder / "calibration.json", {name: dict(own) for name, own in found.items()})
+
+    def calibration(self, which: int | str | None) -> dict[str, dict[str, float]]:
+        """What was tuned for the final weights (None), an epoch's, or the best ones of a task.
+
+        Raises:
+            UserError: what was tuned for the final weights is not known for these.
+        """
+        manifest = self.finished_manifest()
+        final = manifest["result"].get("calibration", {})
+        if which is None:
+            return final
+        later = manifest.get("added", {})  # Tasks added later know the final weights alone.
+        final = {
+            task: own for task, own in final.items()
+            if (task == which if isinstance(which, str) else task not in later)
+        }
+        path = self.weights(which) / "calibration.json"
+        if not path.is_file():
+            if any(final.values()):
+                tuned = ", ".join(dict.fromkeys(name for own in final.values() for name in own))
+                raise UserError(
+                    f"{path}: no such file; {tuned} is known for the final weights alone, so use "
+                    f"{self.path}, or train again with --save"
+                )
+            return {}
+        content = read_json(path)
+        form = {task: dict.fromkeys(own, float) for task, own in final.items()}
+        check_form(content, form, str(path))
+        return content
+
+    def part_file(self, kind: str, task: str) -> Path:
+        """File of a task's weights of a kind of `PART_KINDS`."""
+        return self.path / kind / f"{task}.safetensors"
+
+    def weight_files(self) -> list[Path]:
+        """Files of all final weights: the encoder's, and those of every task."""
+        tasks = self.manifest()["tasks"]
+        parts = (self.part_file(kind, task) for task in tasks for kind in PART_KINDS)
+        return [self.encoder, *(path for path in parts if path.exists())]
+
     def epoch(self, epoch: int) -> Path:
         """Folder of the weights kept after an epoch (0: before training)."""
         return self.path / "epochs" / str(epoch)
@@ -203,11 +257,38 @@ class RunFolder:
         content = read_json(path)
         check_form(content, {"main": {str: str}}, str(path))
         check_form({n: v for n, v in content.items() if n != "main"}, _METRICS, str(path))
+        if self.is_run():
+            # A kill while a task is added or removed leaves scores that are not the run's.
+            tasks = self.manifest()["tasks"]
+            main = {n: metric for n, metric in content["main"].items() if n in tasks}
+            content = {n: v for n, v in content.items() if n in tasks} | {"main": main}
         if not content["main"]:
             raise UserError(f"{path}: 'main' names no task; restore the file")
         for task, metric in content["main"].items():
             check_form(content, {task: {"dev?": {metric: float}}}, str(path))
         return content
+
+    def lineage(self, which: int | str | None = None) -> list[dict[str, Any]]:
+        """The runs that led to this one's weights, first to last, this one included.
+
+        Args:
+            which: weights, as in `weights`.
+        """
+        manifest, scores = self.manifest(), self.metrics()
+        return [
+            *manifest["parents"],
+            {
+                "run": str(self.path),
+                "epoch": which if isinstance(which, int) else None,
+                **({"best_of": which} if isinstance(which, str) else {}),
+                "tasks": list(manifest["tasks"]),
+                "scores": {
+                    task: {metric: scores[task]["dev"][metric]}
+                    for task, metric in scores["main"].items()
+                    if "dev" in scores.get(task, {}) and which is None
+                },
+            },
+        ]
 
     def write_timing(self, timing: Mapping[str, Any]) -> None:
         """Writes ``timing.json``: what differs between two runs of the same command."""
@@ -223,11 +304,18 @@ class RunFolder:
         return content
 
 
+def task_config_of(manifest: Mapping[str, Any], task: str) -> TrainConfig:
+    """The settings that a task of a run was trained with: the run's, but for its own."""
+    config = TrainConfig.from_stored(manifest["config"])
+    return replace(config, **manifest["task_settings"].get(task, {}))
+
+
 def _weight_files(model: "TransferModel", folder: Path) -> dict[Path, Any]:
     """Which file holds the weights of which part."""
-    files: dict[Path, Any] = {folder / "encoder.safetensors": model.encoder}
-    for kind, parts in (("adapters", model.adapters), ("heads", model.heads)):
-        files |= {folder / kind / f"{task}.safetensors": part for task, part in parts.items()}
+    place = RunFolder(folder)
+    files: dict[Path, Any] = {place.encoder: model.encoder}
+    for kind, parts in zip(PART_KINDS, (model.adapters, model.heads), strict=True):
+        files |= {place.part_file(kind, task): part for task, part in parts.items()}
     return files
 
 
@@ -237,23 +325,30 @@ def _save_tensors(path: Path, weights: Mapping[str, "keras.Variable"]) -> None:
 
 def load_tensors(path: Path, weights: Mapping[str, "keras.Variable"]) -> None:
     """Fills weights from a safetensors file. Raises UserError unless it holds exactly these."""
-    try:
-        tensors = load_file(path)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; the run is not whole") from None
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path}: cannot be read as safetensors ({error})") from None
+    if not path.exists():
+        raise UserError(f"{path}: no such file; the run is not whole")
+    fill_weights(weights, read_tensors(path)[0], str(path))
+
+
+def fill_weights(
+    weights: Mapping[str, "keras.Variable"], tensors: Mapping[str, np.ndarray], where: str
+) -> None:
+    """Fills weights from tensors. Raises UserError unless they are exactly these."""
     missing = sorted(set(weights) - set(tensors))
     unknown = sorted(set(tensors) - set(weights))
     if missing or unknown:
         raise UserError(
-            f"{path}: {len(missing)} tensors missing {missing[:3]}, "
+            f"{where}: {len(missing)} tensors missing {missing[:3]}, "
             f"{len(unknown)} unknown {unknown[:3]}"
         )
     for name, weight in weights.items():
         if tensors[name].shape != tuple(weight.shape):
             raise UserError(
-                f"{path}: tensor '{name}' has shape {tensors[name].shape}, "
+                f"{where}: tensor '{name}' has shape {tensors[name].shape}, "
                 f"expected {tuple(weight.shape)}"
+            )
+        if str(tensors[name].dtype) != weight.dtype:
+            raise UserError(
+                f"{where}: tensor '{name}' is {tensors[name].dtype}, expected {weight.dtype}"
             )
         weight.assign(tensors[name])

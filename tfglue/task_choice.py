@@ -43,14 +43,20 @@ def choose_tasks(given: Mapping[str, Any], say: Say) -> list[tuple[Task, Source]
             )
         if given.get("labels") and task.kind == "tag":
             task = replace(task, labels=read_tag_file(given["labels"]))
-        if task.kind in QUESTION_METRICS and given.get("negatives") in ("true", "false"):
-            task = replace(task, negatives=given["negatives"] == "true")
+        task = _with_negatives(task, given)
         source = open_source(task, given.get("data"))
         whose = "data" if len(chosen) == 1 else f"data of {task.name}"
         say(f"{whose}: {source.description}")
         # The source knows the tags that were found, where the task declares none.
         found.append((source.task, source))
     return found
+
+
+def _with_negatives(task: Task, given: Mapping[str, Any]) -> Task:
+    """The task, its questions with or without an answer as the user says."""
+    if task.kind in QUESTION_METRICS and given.get("negatives") in ("true", "false"):
+        return replace(task, negatives=given["negatives"] == "true")
+    return task
 
 
 def task_names(text: str) -> str:
@@ -72,10 +78,16 @@ def _task_of_files(name: str, given: Mapping[str, Any], say: Say) -> tuple[Task,
     base = tasks.find(name)
     if base is None and name:
         say(f"new task '{name}'{suggestion(name, tasks.names())}")
+    own = name or re.sub(r"[^\w-]+", "-", Path(given["train_file"]).stem).strip("-") or "task"
+    if not name and (taken := tasks.find(own)):
+        raise UserError(
+            f"--train_file {given['train_file']}: named like the built-in task {taken.name}; add "
+            f"--task {taken.name} if these are rows of it, or --task NAME for a task of your own"
+        )
     paths = {split: given[key] for split, key in _FILE_SETTINGS.items() if given.get(key)}
     fields = text_fields(given.get("text_fields"))
     task, lines = task_from_files(
-        name=name or re.sub(r"[^\w-]+", "-", Path(given["train_file"]).stem).strip("-") or "task",
+        name=own,
         text_fields=fields,
         label_field=given.get("label_field"),
         kind=given.get("kind"),
@@ -85,4 +97,5 @@ def _task_of_files(name: str, given: Mapping[str, Any], say: Say) -> tuple[Task,
     )
     for line in lines:
         say(line)
+    task = _with_negatives(task, given)
     return task, FileSource(task, paths, fields, given.get("label_field"))

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfglue.budget import budget_lines, check_disk
+from tfglue.budget import Budget, updates_line
 from tfglue.config import BEST_BY_TASK, evaluation_interval, saved_epochs, task_list, task_numbers
 from tfglue.data.batches import BatchPlan
 from tfglue.errors import UserError
@@ -189,10 +189,11 @@ class Training:
 
     def run(self) -> Run:
         """Trains from the latest checkpoint or the start, and finishes the folder."""
-        counts = self.manifest["parameters"]
-        for line in budget_lines(counts, self.updates_per_epoch, self.total_updates, self.config):
+        budget = Budget.of(self.model)
+        for line in budget.lines():
             self.say(line)
-        self.say(check_disk(counts, self.output.path, self._kept_epochs()))
+        self.say(updates_line(self.updates_per_epoch, self.total_updates, self.config))
+        self.say(budget.check_disk(self.output.path, self._kept_epochs()))
         with self._own_folder(), locked(self.folder), self._ways_to_go_on():
             self._begin_folder()
             loop = self.build_loop()
@@ -300,6 +301,7 @@ class Training:
     def _save_epoch(self, epoch: int) -> None:
         with atomic_folder(self.folder.epoch(epoch)) as temporary:
             self.folder.save_weights(self.model, temporary)
+            self.folder.write_calibration(self.evaluation.calibration(), temporary)
 
     def _save_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
         self.folder.write_history(rows)
@@ -307,8 +309,10 @@ class Training:
             return
         for name, best in best_by_task(rows, self.tasks).items():
             if best["update"] == rows[-1]["update"]:
+                calibration = self.evaluation.calibration()
                 with atomic_folder(self.folder.best(name)) as temporary:
                     self.folder.save_weights(self.model, temporary, name)
+                    self.folder.write_calibration(calibration, temporary)
 
     def _tensorboard(self) -> list[keras.callbacks.Callback]:
         try:

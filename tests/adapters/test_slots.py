@@ -17,7 +17,7 @@ from tests.adapters.adapted_model import (
     values_of,
 )
 from tfglue.adapters import EncoderShape
-from tfglue.manifest import parameter_counts
+from tfglue.budget import Budget
 from tfglue.models.slots import NO_SLOTS, Slots
 
 
@@ -100,9 +100,12 @@ def test_a_task_without_an_adapter_uses_the_encoder_as_it_is():
 def test_the_budget_counts_adapters_apart():
     model = adapted_model("low_rank")
     config = model.adapters["nli"].config
-    counts = parameter_counts(model)
-    assert counts["adapters"] == 2 * config.parameter_count(EncoderShape.of(model.encoder))
-    assert counts["total"] == sum(math.prod(weight.shape) for weight in model.weights)
+    counts = Budget.of(model)
+    for task in ("nli", "sim"):
+        assert counts.parts[f"adapters.{task}"] == config.parameter_count(
+            EncoderShape.of(model.encoder)
+        )
+    assert counts.total == sum(math.prod(weight.shape) for weight in model.weights)
 
 
 def test_names_of_weights_do_not_change():

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,17 +24,42 @@ from tfglue.training.checkpoint import CheckpointFolder
 pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-# Kills by stage, in float32 and in mixed bfloat16.
-KILLS = {
-    "float32": {"starting": 4, "training": 6, "evaluating": 3, "saving": 3, "finishing": 4},
-    "mixed_bfloat16": {"starting": 1, "training": 2, "evaluating": 1, "saving": 1, "finishing": 1},
-}
-FINISHED = ("encoder.safetensors", "heads/sst.safetensors", "history.csv",
-            "predictions/sst/dev.tsv", "predictions/sst/dev.json", "metrics.json", "curves.png")
+FEW = {"starting": 1, "training": 2, "evaluating": 1, "saving": 1, "finishing": 1}
 # Early stopping comes 30 evaluations after the best one, so there is much to be killed in.
-SETTINGS = ["--task", "sst", "--data", "sample", "--train_examples", "96", "--max_length", "32",
-            "--batch_size", "8", "--accumulate", "2", "--learning_rate", "0.003", "--epochs", "100",
-            "--evaluate_every", "0.34", "--patience", "30", "--save", "best"]
+COMMON = "--data sample --batch_size 8 --learning_rate 0.003 --epochs 100 --patience 30 --save best"
+SENTENCES = "--task sst --train_examples 96 --max_length 32 --accumulate 2 --evaluate_every 0.34"
+QUESTIONS = "--max_length 40 --max_query_length 16 --doc_stride 12"
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is trained under kills.
+
+    Args:
+        flags: of `tfglue.train`.
+        kills: how many there are of each stage.
+    """
+
+    flags: str
+    kills: Mapping[str, int] = field(default_factory=lambda: FEW)
+
+
+CASES = {
+    "float32": Case(
+        SENTENCES,
+        {"starting": 4, "training": 6, "evaluating": 3, "saving": 3, "finishing": 4},
+    ),
+    "mixed_bfloat16": Case(f"{SENTENCES} --precision mixed_bfloat16"),
+    "span": Case(f"--task squad2 --train_examples 48 {QUESTIONS}"),
+    "tag": Case("--task ner --train_examples 48 --max_length 24"),
+    # Several kinds in turns, so that kills fall within an epoch of the sampler.
+    "several": Case(
+        f"--task sst,ner,squad2 --train_examples 48 {QUESTIONS} --sampler annealed "
+        "--adapter pal:size=8,heads=2 --steps_per_epoch 11 --evaluate_every 7"
+    ),
+}
+# What differs between two runs of the same command, or is there while training alone.
+OWN = ("run.yaml", "timing.json", "README.md", "tensorboard", "checkpoint")
 
 
 @dataclass
@@ -51,16 +76,16 @@ class Kill:
 class Killed:
     """A run under kills beside the same run left alone."""
 
-    precision: str
+    case: str
     whole: Path
     folder: Path
     kills: list[Kill] = field(default_factory=list)
     resumed: list[tuple[int, int]] = field(default_factory=list)
 
 
-def start(encoder, precision, folder, cache, *flags):
-    command = [sys.executable, "-m", "tfglue.train", *SETTINGS, "--encoder", encoder,
-               "--precision", precision, "--output", folder, *flags]
+def start(case, encoder, folder, cache, *flags):
+    command = [sys.executable, "-m", "tfglue.train", *COMMON.split(), *CASES[case].flags.split(),
+               "--encoder", encoder, "--output", folder, *flags]
     environment = os.environ | {"PYTHONUNBUFFERED": "1", "TFGLUE_CACHE": str(cache)}
     return subprocess.Popen(
         [str(word) for word in command], env=environment, start_new_session=True, text=True,
@@ -82,12 +107,19 @@ def pointer(folder):
         return ""
 
 
+def results(folder):
+    """Files that two runs of the same command have in common, by name."""
+    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    return {n: folder / n for n in names if Path(n).parts[0] not in OWN}
+
+
 def written_at(path):
     return path.stat().st_mtime_ns if path.exists() else 0
 
 
-def wait_for_moment(stage, folder, target, moments, process):
+def wait_for_moment(stage, run, target, moments, process):
     """Returns when it is time for a kill of this stage, at update `target` or later."""
+    folder = run.folder
     begun = time.monotonic()
 
     def until(has_come):
@@ -104,7 +136,9 @@ def wait_for_moment(stage, folder, target, moments, process):
         time.sleep(moments.uniform(0.1, 7.0))
         return
     if stage == "finishing":
-        until_written(folder / moments.choice([n for n in FINISHED[:-1] if n != "history.csv"]))
+        last = ("encoder.safetensors", "heads", "adapters", "predictions", "metrics.json")
+        names = [name for name in results(run.whole) if Path(name).parts[0] in last]
+        until_written(folder / moments.choice(names))
         time.sleep(moments.uniform(0, 0.05))
         return
     saved, wanted = pointer(folder), f"update-{target:08d}"
@@ -123,7 +157,7 @@ def kill_once(run, stage, target, moments, start_life):
     begun = time.monotonic()
     process = start_life()
     try:
-        wait_for_moment(stage, run.folder, target, moments, process)
+        wait_for_moment(stage, run, target, moments, process)
     finally:
         ended = process.poll() is not None
         if not ended:
@@ -143,10 +177,10 @@ def note_resumption(run, output):
             run.resumed.append((int(line.split()[3]), run.kills[-1].update))
 
 
-def kill_and_resume(run, encoder, cache, flags):
-    moments = random.Random(run.precision)
+def kill_and_resume(run, encoder, cache):
+    moments = random.Random(run.case)
     total = yaml.safe_load((run.whole / "run.yaml").read_text())["result"]["updates"]
-    counts = KILLS[run.precision]
+    counts = CASES[run.case].kills
     stages = [s for s in ("training", "evaluating", "saving") for _ in range(counts[s])]
     targets = sorted(moments.randint(1, int(0.8 * total)) for _ in stages)
     moments.shuffle(stages)
@@ -156,56 +190,50 @@ def kill_and_resume(run, encoder, cache, flags):
     plan += [("finishing", 0)] * counts["finishing"]
 
     def life():
-        return start(encoder, run.precision, run.folder, cache, "--resume", *flags)
+        # Saved far more often than the uninterrupted run, which must not matter.
+        more = ("--resume", "--checkpoint_seconds", "0.2")
+        return start(run.case, encoder, run.folder, cache, *more)
 
     for stage, target in plan:
         kill_once(run, stage, target, moments, life)
+        print(run.case, run.kills[-1])
     output, error = life().communicate()
     assert "run folder:" in output, error
     note_resumption(run, output)
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """Both precisions at once: most of a life is start-up, which uses one core."""
-    folder = tmp_path_factory.mktemp("exact")
-    encoder = folder / "encoder"
-    encoder.mkdir()
+def encoder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exact") / "encoder"
+    folder.mkdir()
     small = REPOSITORY / "tests" / "reference" / "small_bert"
     config = json.loads((small / "config.json").read_text()) | {"num_hidden_layers": 1}
-    (encoder / "config.json").write_text(json.dumps(config))
-    (encoder / "vocab.txt").write_bytes((small / "vocab.txt").read_bytes())
-
-    def make(precision):
-        run = Killed(precision, folder / f"{precision}-whole", folder / f"{precision}-killed")
-        whole = start(encoder, precision, run.whole, folder / "cache")
-        _, error = whole.communicate()
-        assert whole.returncode == 0, error
-        # Saved far more often than the uninterrupted run, which must not matter.
-        kill_and_resume(run, encoder, folder / "cache", ["--checkpoint_seconds", "0.2"])
-        return run
-
-    with ThreadPoolExecutor(2) as pool:
-        made = dict(zip(KILLS, pool.map(make, KILLS), strict=True))
-    for run in made.values():
-        for kill in run.kills:
-            print(run.precision, kill)
-    return made
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "vocab.txt").write_bytes((small / "vocab.txt").read_bytes())
+    return folder
 
 
-@pytest.mark.parametrize("precision", KILLS)
-def test_a_killed_run_ends_with_the_same_bytes(runs, precision):
-    run = runs[precision]
-    for name in FINISHED:
-        assert (run.whole / name).read_bytes() == (run.folder / name).read_bytes(), name
-    names = {str(path.relative_to(run.folder)) for path in run.folder.rglob("*")}
-    whole = {str(path.relative_to(run.whole)) for path in run.whole.rglob("*")}
-    assert {n for n in names ^ whole if not n.startswith("tensorboard")} == set()
+@pytest.mark.parametrize("case", CASES)
+def test_a_killed_run_ends_with_the_same_bytes(case, encoder, tmp_path):
+    run = Killed(case, tmp_path / "whole", tmp_path / "killed")
+    whole = start(case, encoder, run.whole, tmp_path / "cache")
+    _, error = whole.communicate()
+    assert whole.returncode == 0, error
+    kill_and_resume(run, encoder, tmp_path / "cache")
+    expected, found = results(run.whole), results(run.folder)
+    assert list(found) == list(expected)
+    for name, path in expected.items():
+        assert path.read_bytes() == found[name].read_bytes(), name
+    names = [name.partition("/")[0] for name in expected]
+    assert {"encoder.safetensors", "heads", "predictions", "history.csv"} <= set(names)
+    check_kills_were_spread_and_work_was_kept(run)
+    seconds = [json.loads((folder / "timing.json").read_text())["seconds"]
+               for folder in (run.whole, run.folder)]
+    assert seconds[0] < seconds[1], "timing does not cover all lives"
 
 
-@pytest.mark.parametrize("precision", KILLS)
-def test_kills_were_spread_and_work_was_kept(runs, precision):
-    run, counts = runs[precision], KILLS[precision]
+def check_kills_were_spread_and_work_was_kept(run):
+    counts = CASES[run.case].kills
     assert len(run.kills) == sum(counts.values())
     updates = [kill.update for kill in run.kills]
     assert updates == sorted(updates)
@@ -217,9 +245,3 @@ def test_kills_were_spread_and_work_was_kept(runs, precision):
     # Lives went on from where the kill before them had left the run, not from the beginning.
     assert len(run.resumed) >= in_training - 1
     assert all(said == left for said, left in run.resumed)
-
-
-def test_timing_covers_all_lives(runs):
-    whole, killed = (json.loads((folder / "timing.json").read_text())["seconds"]
-                     for folder in (runs["float32"].whole, runs["float32"].folder))
-    assert killed > whole

@@ -138,8 +138,7 @@ def test_the_best_weights_of_each_task_answer_for_it(tmp_path):
         assert list(opened.tasks) == [task]
         source = open_source(tasks.get(task), "sample")
         found = opened.evaluate(opened.tasks[task], source.read("dev"))
-        if task != "squad2":  # Its threshold is tuned anew for other weights.
-            assert found[metric] == pytest.approx(best[task]["score"], abs=1e-6)
+        assert found[metric] == pytest.approx(best[task]["score"], abs=1e-6)
     with pytest.raises(UserError, match="no weights of task sts"):
         Run.open(f"{run.folder.path}@sts")
     begun = dict(task="rte", data="sample", init=f"{run.folder.path}@sst", max_steps=0)

@@ -129,6 +129,8 @@ def test_words_and_tags_may_stand_in_other_columns(tmp_path):
         (b"a O\n\nb\xff O\n", PLAIN, r":3: not UTF-8 \(byte 0xff\)"),
         (b"a O\n\nb\0 O\n", PLAIN, ":3: holds a NUL byte"),
         ("", PLAIN, "x.txt: there are no words in the file"),
+        (b"Zo\xeb O\n", PLAIN, r"x.txt:1: not UTF-8 \(byte 0xeb\)"),
+        (b"\0\0\n\0", PLAIN, "x.txt:1: holds a NUL byte"),
         ("-DOCSTART- -X- O\n\n\n", PLAIN, "x.txt: there are no words"),
         (line(1, "a", "NOUN") + "2 b NOUN\n", CONLLU, ":2: expected 10 columns .*tabs, found 1"),
         (line(1, "a", "NOUN") + "\n# text = b\n\n", CONLLU, ":3: no words below the comments"),

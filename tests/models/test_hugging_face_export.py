@@ -13,7 +13,7 @@ from tfglue.errors import UserError
 from tfglue.models import hugging_face_export
 from tfglue.models.checkpoints import load_encoder
 from tfglue.models.encoder import BertEncoder
-from tfglue.models.heads import PooledHead
+from tfglue.models.heads import LinearHead
 from tfglue.models.hugging_face_export import FILES, export_encoder, export_with_head
 
 SMALL_BERT = Path(__file__).resolve().parents[1] / "reference" / "small_bert"
@@ -127,7 +127,7 @@ def test_the_tokenizer_of_transformers_gives_the_same_ids(loaded, tmp_path, lowe
 def test_logits_of_a_classifier_equal_those_of_transformers(loaded, tmp_path, name):
     transformers = pytest.importorskip("transformers")
     task = tasks.get(name)
-    head = PooledHead(len(task.labels) or 1, 32, dropout=0.25)
+    head = LinearHead(len(task.labels) or 1, 32, dropout=0.25)
     generator = np.random.default_rng(1)
     for variable in head.named_weights().values():
         variable.assign(generator.normal(size=variable.shape))

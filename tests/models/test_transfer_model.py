@@ -2,8 +2,7 @@ import keras
 import numpy as np
 
 from tests.training.small_model import small_model
-from tfglue.models.heads import PooledHead
-from tfglue.models.token_head import TokenHead
+from tfglue.models.heads import LinearHead
 
 NAMES = ("token_ids", "segment_ids", "padding_mask")
 INPUTS = {name: np.ones((2, 5), np.int32) for name in NAMES}
@@ -38,14 +37,14 @@ def test_tasks_that_answer_every_token_do_not_train_the_pooler():
 
 
 def test_a_head_for_tokens_equals_numpy_at_every_token():
-    head = TokenHead(3, 4)
+    head = LinearHead(3, 4, every_token=True)
     hidden = np.random.default_rng(0).normal(size=(2, 5, 4)).astype(np.float32)
     expected = hidden @ head.dense.kernel.numpy() + head.dense.bias.numpy()
     assert np.allclose(head({"hidden_states": (hidden * 2, hidden)}), expected, atol=1e-6)
 
 
 def test_head_equals_numpy_and_keeps_float32_for_half_precision_input():
-    head = PooledHead(3, 4)
+    head = LinearHead(3, 4)
     pooled = np.random.default_rng(0).normal(size=(2, 4)).astype(np.float32)
     expected = pooled @ head.dense.kernel.numpy() + head.dense.bias.numpy()
     assert np.allclose(head({"pooled_output": pooled}), expected, atol=1e-6)

@@ -5,9 +5,8 @@ import numpy as np
 from tfglue.data.features import Features
 from tfglue.kinds import KINDS
 from tfglue.models.encoder import BertEncoder
-from tfglue.models.heads import PooledHead
+from tfglue.models.heads import LinearHead
 from tfglue.models.initialization import initialize_weights
-from tfglue.models.token_head import TokenHead
 from tfglue.models.transfer_model import TransferModel
 from tfglue.training.optimizer import build_optimizer
 from tfglue.training.schedule import WarmupSchedule
@@ -26,8 +25,9 @@ def small_model(dropout: float = 0.0, seed: int = 0, num_layers: int = 2) -> Tra
         dropout=dropout, attention_dropout=dropout, max_sequence_length=24, initializer_range=0.2,
     )
     heads = {
-        "nli": PooledHead(3, 16, dropout), "sim": PooledHead(1, 16, dropout),
-        "ner": TokenHead(4, 16, dropout), "qa": TokenHead(2, 16, 0.0),
+        "nli": LinearHead(3, 16, dropout), "sim": LinearHead(1, 16, dropout),
+        "ner": LinearHead(4, 16, dropout, every_token=True),
+        "qa": LinearHead(2, 16, 0.0, every_token=True),
     }
     model = TransferModel(encoder, heads)
     initialize_weights(model.named_weights(), 0.2, seed)

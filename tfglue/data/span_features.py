@@ -153,6 +153,6 @@ def _check_room(questions: Questions, room: np.ndarray, windowing: SpanWindowing
     taken = windowing.max_length - 3 - room[worst]
     raise UserError(
         f"{questions.origin}: question {questions.ids[worst]} takes {taken} tokens of "
-        f"--max_length {windowing.max_length} and leaves no room for the passage; raise it, or "
-        "lower --max_query_length"
+        f"--max_length {windowing.max_length} and leaves no room for the passage; shorten it, or "
+        "train with a higher --max_length or a lower --max_query_length"
     )

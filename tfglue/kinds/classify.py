@@ -5,7 +5,7 @@ from keras import ops
 
 from tfglue.kinds.kind import Kind
 from tfglue.metrics import compute
-from tfglue.models.heads import PooledHead
+from tfglue.models.heads import LinearHead
 from tfglue.predictions.rows import ClassPredictions
 
 
@@ -14,7 +14,7 @@ class Classify(Kind):
 
     def head(self, task, encoder):
         """One output for every label."""
-        return PooledHead(len(task.labels), encoder.hidden_dim, encoder.dropout)
+        return LinearHead(len(task.labels), encoder.hidden_dim, encoder.dropout)
 
     def losses(self, batch, logits):
         """Cross-entropy in nats.

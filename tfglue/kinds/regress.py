@@ -3,7 +3,7 @@
 from keras import ops
 
 from tfglue.kinds.kind import Kind
-from tfglue.models.heads import PooledHead
+from tfglue.models.heads import LinearHead
 from tfglue.predictions.rows import ScorePredictions
 
 
@@ -12,7 +12,7 @@ class Regress(Kind):
 
     def head(self, task, encoder):
         """One output, the score."""
-        return PooledHead(1, encoder.hidden_dim, encoder.dropout)
+        return LinearHead(1, encoder.hidden_dim, encoder.dropout)
 
     def losses(self, batch, logits):
         """Squared error.

@@ -7,10 +7,11 @@ from tfglue.config import TrainConfig, null_threshold
 from tfglue.data.features import NO_LABEL
 from tfglue.data.questions import Questions
 from tfglue.data.span_features import CLS_POSITION, SpanWindowing, span_features
+from tfglue.errors import UserError
 from tfglue.kinds.kind import Kind
 from tfglue.metrics.null_threshold import best_threshold
 from tfglue.models.encoder import MASKED_SCORE
-from tfglue.models.token_head import TokenHead
+from tfglue.models.heads import LinearHead
 from tfglue.predictions.spans import SpanPredictions
 from tfglue.tasks.task import Task
 
@@ -31,7 +32,14 @@ class QuestionKind(Kind):
         return span_features(examples, tokenizer, windowing, training)
 
     def typed(self, task, rows, origin):
-        """Questions, each with the passage typed beside it."""
+        """Questions, each with the passage typed beside it.
+
+        Raises UserError with origin and line for a blank one.
+        """
+        for number, row in enumerate(rows, start=1):
+            for name, text in zip(task.text_fields, row, strict=True):
+                if not text.strip():
+                    raise UserError(f"{origin}:{number}: the {name} is blank")
         contexts = list(dict.fromkeys(context for _, context in rows))
         number = {context: place for place, context in enumerate(contexts)}
         return Questions(
@@ -52,7 +60,7 @@ class Span(QuestionKind):
 
     def head(self, task, encoder):
         """Two outputs for each token; no dropout, as in Google's code."""
-        return TokenHead(2, encoder.hidden_dim, dropout=0.0)
+        return LinearHead(2, encoder.hidden_dim, dropout=0.0, every_token=True)
 
     def losses(self, batch, logits):
         """Mean of the cross-entropies of start and end; 0 for windows without a label.

@@ -7,7 +7,7 @@ from tfglue.data.features import NO_LABEL
 from tfglue.data.tag_features import tag_features
 from tfglue.data.tagged_sentences import TaggedSentences
 from tfglue.kinds.kind import Kind
-from tfglue.models.token_head import TokenHead
+from tfglue.models.heads import LinearHead
 from tfglue.predictions.tags import TagPredictions
 
 
@@ -32,7 +32,9 @@ class Tag(Kind):
 
     def head(self, task, encoder):
         """One output for every tag, at every token."""
-        return TokenHead(len(task.labels), encoder.hidden_dim, encoder.dropout)
+        return LinearHead(
+            len(task.labels), encoder.hidden_dim, encoder.dropout, every_token=True
+        )
 
     def losses(self, batch, logits):
         """Cross-entropies of a row's words, summed; pieces that answer for no word have none.

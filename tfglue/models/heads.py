@@ -1,4 +1,4 @@
-"""Heads on the pooled output, for tasks that say one thing about a text or a pair."""
+"""Heads: what turns the encoder's output into the logits of one task."""
 
 import keras
 
@@ -9,26 +9,35 @@ HEAD_DROPOUT_SITE = 1_000_000
 
 
 @keras.saving.register_keras_serializable(package="tfglue")
-class PooledHead(keras.layers.Layer):
-    """Dropout and a linear layer on the encoder's pooled output (Devlin et al. 2019, 4.1).
+class LinearHead(keras.layers.Layer):
+    """Dropout and a linear layer: on the pooled output, or on each token's last hidden state.
 
-    Logits are float32 whatever the encoder computes in. Dropout is on exactly when `dropout_seed`
-    is given, as in `BertEncoder`.
+    The first says one thing about a text or a pair (Devlin et al. 2019, 4.1), the second something
+    about every token (4.2, 5.3). Logits are float32 whatever the encoder computes in. Dropout is on
+    exactly when `dropout_seed` is given, as in `BertEncoder`.
 
     Args:
-        num_outputs: number of classes, or 1 for a score.
-        hidden_dim: width of the pooled output.
-        dropout: share of the pooled output that is dropped.
+        num_outputs: classes, or 1 for a score; of every token tags, or 2 for the start and the end
+            of a span.
+        hidden_dim: width of what is read.
+        dropout: share of it that is dropped.
+        every_token: whether the hidden states are read, and nothing else; otherwise the pooled
+            output alone.
     """
 
-    pooled_only = True
-    """Hidden states need not be computed for this head."""
-
-    def __init__(self, num_outputs: int, hidden_dim: int, dropout: float = 0.1, **options):
+    def __init__(
+        self,
+        num_outputs: int,
+        hidden_dim: int,
+        dropout: float = 0.1,
+        every_token: bool = False,
+        **options,
+    ):
         options.setdefault("dtype", "float32")
         super().__init__(**options)
         self.num_outputs = num_outputs
         self.hidden_dim = hidden_dim
+        self.every_token = every_token
         self.dropout = Dropout(dropout, HEAD_DROPOUT_SITE)
         self.dense = keras.layers.Dense(
             num_outputs,
@@ -36,13 +45,20 @@ class PooledHead(keras.layers.Layer):
             dtype="float32",
             name="dense",
         )
-        self.dense.build((None, hidden_dim))
+        # A dense layer takes inputs of the rank that it was built for.
+        self.dense.build((None, None, hidden_dim) if every_token else (None, hidden_dim))
         self.built = True
 
+    @property
+    def pooled_only(self) -> bool:
+        """Whether hidden states need not be computed for this head."""
+        return not self.every_token
+
     def call(self, encoded, dropout_seed=None):
-        """Maps the encoder's outputs to logits (batch, num_outputs)."""
-        pooled = keras.ops.cast(encoded["pooled_output"], "float32")
-        return self.dense(self.dropout(pooled, seed=dropout_seed))
+        """Maps the encoder's outputs to logits (batch, num_outputs), or (batch, time, ...)."""
+        read = encoded["hidden_states"][-1] if self.every_token else encoded["pooled_output"]
+        read = keras.ops.cast(read, "float32")
+        return self.dense(self.dropout(read, seed=dropout_seed))
 
     def named_weights(self) -> dict[str, keras.Variable]:
         """Weights by our own stable names."""
@@ -53,4 +69,5 @@ class PooledHead(keras.layers.Layer):
             "num_outputs": self.num_outputs,
             "hidden_dim": self.hidden_dim,
             "dropout": self.dropout.rate,
+            "every_token": self.every_token,
         }

@@ -13,7 +13,7 @@ from tfglue.errors import UserError
 from tfglue.files import atomic_folder, read_json, write_json, write_tensors
 from tfglue.models.bert_folder import config_of
 from tfglue.models.encoder import BertEncoder
-from tfglue.models.transfer_model import Head
+from tfglue.models.heads import LinearHead
 from tfglue.models.weight_names import hugging_face_name
 from tfglue.tasks.task import Task
 
@@ -64,7 +64,7 @@ def export_with_head(
     folder: str | Path,
     encoder: BertEncoder,
     tokenizer: BertTokenizer,
-    head: Head,
+    head: LinearHead,
     task: Task,
     overwrite: bool = False,
 ) -> str:

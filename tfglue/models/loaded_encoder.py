@@ -9,7 +9,7 @@ from keras.ops import convert_to_numpy
 
 from tfglue.data.tokenizer import BertTokenizer
 from tfglue.errors import UserError
-from tfglue.files import digest_bytes
+from tfglue.files import digest_tensors
 from tfglue.models.encoder import BertEncoder
 from tfglue.models.initialization import initialize_weights
 
@@ -87,12 +87,9 @@ class LoadedEncoder:
 
 def weights_digest(named_weights: Mapping[str, keras.Variable]) -> str:
     """SHA-256 of names, shapes and values, in the order of the names."""
-    parts = []
-    for name in sorted(named_weights):
-        value = convert_to_numpy(named_weights[name].value)
-        # A digest for each tensor: the bytes of all of them would not fit beside a large encoder.
-        parts.append(f"{name} {value.dtype} {value.shape} {digest_bytes(value.tobytes())}")
-    return digest_bytes(*(part.encode() for part in parts))
+    return digest_tensors(
+        (name, convert_to_numpy(named_weights[name].value)) for name in sorted(named_weights)
+    )
 
 
 def random_report(encoder: BertEncoder, seed: int) -> LoadReport:

@@ -6,11 +6,8 @@ from typing import Any
 import keras
 
 from tfglue.models.encoder import BertEncoder
-from tfglue.models.heads import PooledHead
+from tfglue.models.heads import LinearHead
 from tfglue.models.parts import weights_of
-from tfglue.models.token_head import TokenHead
-
-Head = PooledHead | TokenHead
 
 
 @keras.saving.register_keras_serializable(package="tfglue")
@@ -27,7 +24,7 @@ class TransferModel(keras.Model):
     def __init__(
         self,
         encoder: BertEncoder,
-        heads: Mapping[str, Head],
+        heads: Mapping[str, LinearHead],
         adapters: Mapping[str, keras.layers.Layer] | None = None,
         **options,
     ):

@@ -1,5 +1,6 @@
 """What all answers have in common, whatever they are."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,6 +68,10 @@ class Predictions(ABC):
     @abstractmethod
     def text(self) -> str:
         """The answers as the text of one file."""
+
+    def json_lines(self) -> str:
+        """The records as JSON, one a line."""
+        return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in self.records())
 
     @abstractmethod
     def files(self) -> dict[str, str]:

@@ -172,10 +172,15 @@ def _check_new(name: str, train_file: str | None) -> None:
     """Raises UserError where a task that nobody declared lacks what makes one."""
     if train_file is None:
         raise UserError("--train_file is needed to find out the labels; or name a task with --task")
+    check_task_name(name, f"--task '{name}'")
+
+
+def check_task_name(name: str, where: str) -> None:
+    """Raises UserError for a name that cannot be a task's, which is also that of its files."""
     # metrics.json has a key of this name beside the tasks.
     if not re.fullmatch(r"\w[\w-]*", name) or name == "main":
         raise UserError(
-            f"--task '{name}': a task's name is made of letters, digits, '_' and '-', and is not "
+            f"{where}: a task's name is made of letters, digits, '_' and '-', and is not "
             "'main'"
         )
 

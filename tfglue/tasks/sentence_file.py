@@ -76,11 +76,13 @@ class SentenceFile:
     ):
         self.path = Path(path)
         self._file = file
-        self._on_problem = lambda problem: None
+        problems: list[str] = []
+        self._on_problem = problems.append
         line, first = next(self._word_lines(), (0, []))
         self._on_problem = on_problem or raise_problem
         if not line:
-            raise UserError(f"{path}: there are no words in the file")
+            # Of a file that is no text at all, the first line says so.
+            raise UserError(next(iter(problems), f"{path}: there are no words in the file"))
         self.width = CONLLU_COLUMNS if file.conllu else len(first)
         place = None if file.tag is None else file.tag + self.width * (file.tag < 0)
         self.has_tags = place is not None and place != file.word and 0 <= place < self.width

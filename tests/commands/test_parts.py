@@ -1,0 +1,459 @@
+"""Tasks come to a run, leave it and travel, while everything else stays byte for byte."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+
+from tfglue import convert, evaluate, parts, predict, tasks, train
+from tfglue.data.sources import open_source
+from tfglue.kept_predictions import KeptPredictions
+from tfglue.run import Run
+
+SMALL_BERT = Path(__file__).parents[1] / "reference" / "small_bert"
+PAL = "pal:size=8,heads=2"
+SHORT = dict(data="sample", train_examples=24, batch_size=8, learning_rate=1e-3, max_length=32)
+
+
+def does(command, *argv) -> None:
+    assert command.main([str(word) for word in argv]) == 0
+
+
+def fails(capsys, command, *argv) -> str:
+    """Runs a command that must fail, and returns its one line."""
+    capsys.readouterr()
+    assert command.main([str(word) for word in argv]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1, error
+    return error
+
+
+def trained(path, **settings) -> Path:
+    Run.train({**SHORT, "encoder": str(SMALL_BERT), "max_steps": 3, **settings,
+               "output": str(path)})
+    return path
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("parts")
+
+
+@pytest.fixture(scope="module")
+def base(place):
+    """Two tasks with an adapter each."""
+    return trained(place / "base", task="sst,ner", adapter=PAL, save="all")
+
+
+@pytest.fixture(scope="module")
+def wnli(base, place):
+    """A further task beside the encoder of `base`, which it is not added to."""
+    return trained(place / "wnli", task="wnli", adapter=PAL, init=str(base), freeze="encoder",
+                   encoder=None)
+
+
+@pytest.fixture
+def run(base, tmp_path):
+    return Path(shutil.copytree(base, tmp_path / "run"))
+
+
+def files(folder: Path, *names: str) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for name in names for path in sorted(folder.rglob(name)) if path.is_file()
+    }
+
+
+def manifest(folder: Path) -> dict:
+    return yaml.safe_load((folder / "run.yaml").read_text())
+
+
+def answers(folder: Path, task: str, output: Path) -> bytes:
+    does(predict, "--run", folder, "--task", task, "--data", "sample", "--split", "dev",
+         "--output", output, "--overwrite")
+    return output.read_bytes()
+
+
+def test_a_ninth_task_is_trained_and_added_and_nothing_else_changes(run, tmp_path, capsys):
+    before = files(run, "*.safetensors", "*.tsv", "*.json")
+    weights = {name: content for name, content in before.items() if name.endswith("tensors")}
+    own = tmp_path / "wnli"
+    does(parts, "add", "--run", run, "--task", "wnli", "--data", "sample", "--train_examples", "24",
+         "--max_steps", "2", "--max_length", "24", "--batch_size", "4", "--output", own)
+    assert "encoder" in capsys.readouterr().out
+    after = files(run, "*.safetensors", "*.tsv", "*.json")
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"metrics.json"} and weights.items() <= after.items()
+    assert {name for name in after if name not in before} == {
+        "adapters/wnli.safetensors", "heads/wnli.safetensors", "predictions/wnli/dev.tsv",
+        "predictions/wnli/dev.json",
+    }
+    for name in ("encoder.safetensors", "adapters/wnli.safetensors", "heads/wnli.safetensors"):
+        assert (run / name).read_bytes() == (own / name).read_bytes()
+
+    content, lineage = manifest(run), manifest(own)
+    assert content["task_settings"]["wnli"] | {"max_length": 24, "batch_size": 4} == (
+        content["task_settings"]["wnli"]
+    )
+    assert [step["tasks"] for step in lineage["parents"]] == [["sst", "ner"]]
+    assert [step["tasks"] for step in content["added"]["wnli"]["lineage"]] == [
+        ["sst", "ner"], ["wnli"]
+    ]
+    counts = content["parameters"]
+    assert counts["parts"]["heads.wnli"] == 2 * 33
+    assert counts["total"] == sum(
+        array.size for path in [run / "encoder.safetensors", *run.glob("*s/*.safetensors")]
+        for array in load_file(path).values()
+    )
+    card = (run / "README.md").read_text()
+    assert "| adapter of wnli |" in card and f"- wnli: from `{own}`" in card
+    assert "| wnli | dev | 204 |" in card
+
+
+def test_an_added_task_answers_as_the_run_that_trained_it(run, wnli, tmp_path):
+    does(parts, "add", "--run", run, "--from", wnli)
+    assert answers(run, "wnli", tmp_path / "a") == answers(wnli, "wnli", tmp_path / "b")
+    does(evaluate, "--run", run)
+    found = json.loads((run / "evaluation.json").read_text())
+    assert set(found["main"]) == {"sst", "ner", "wnli"}
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert found["wnli"]["dev"] == pytest.approx(metrics["wnli"]["dev"])
+    opened = Run.open(run)
+    assert opened.configs["wnli"].max_length == 32
+    assert Run.open(f"{run}@0").tasks.keys() == {"sst", "ner"}
+    for task in ("sst", "wnli"):
+        examples = open_source(tasks.get(task), "sample").read("dev", labelled=False)
+        assert KeptPredictions(run).objection(task, "dev", examples) == ""
+
+
+def test_a_task_that_left_comes_back_from_its_file_with_the_same_answers(
+    base, run, wnli, tmp_path, capsys
+):
+    untouched, card = manifest(run), (run / "README.md").read_text()
+    does(parts, "add", "--run", run, "--from", wnli)
+    with_it = files(run, "wnli.safetensors")
+    before = answers(run, "wnli", tmp_path / "before")
+    file = tmp_path / "shipped" / "wnli.safetensors"
+    does(parts, "export", "--run", run, "--task", "wnli", "--output", file)
+    assert f"{file.stat().st_size / 1e6:.2f} MB" in capsys.readouterr().out
+    does(parts, "remove", "--run", run, "--task", "wnli")
+    assert not [path for path in run.rglob("*wnli*")]
+    assert manifest(run) == untouched | {"added": {}}
+    assert (run / "README.md").read_text() == card.replace(f"run {base}", f"run {run}")
+    assert set(json.loads((run / "metrics.json").read_text())) == {"sst", "ner", "main"}
+
+    does(parts, "import", "--run", run, "--file", file)
+    assert files(run, "wnli.safetensors") == with_it
+    assert answers(run, "wnli", tmp_path / "after") == before
+
+
+@pytest.mark.slow
+def test_a_trained_task_of_the_run_moves_to_another_run_of_the_encoder(run, wnli, tmp_path):
+    other = Path(shutil.copytree(wnli, tmp_path / "other"))
+    file = tmp_path / "ner.safetensors"
+    does(parts, "export", "--run", run, "--task", "ner", "--output", file)
+    does(parts, "import", "--run", other, "--file", file, "--as", "names")
+    ours, theirs = Run.open(run), Run.open(other)
+    words = ["anna met mr smith in new york"]
+    assert theirs.predict(words, task="names") == ours.predict(words, task="ner")
+    assert theirs.tasks["names"].labels == ours.tasks["ner"].labels
+    does(parts, "remove", "--run", run, "--task", "ner")
+    assert not (run / "epochs" / "0" / "heads" / "ner.safetensors").exists()
+    assert list(Run.open(f"{run}@0").tasks) == list(Run.open(run).tasks) == ["sst"]
+
+
+def test_the_list_shows_every_task(run, wnli, capsys):
+    does(parts, "add", "--run", run, "--from", wnli)
+    capsys.readouterr()
+    does(parts, "list", "--run", run)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[2:5]] == ["sst", "ner", "wnli"]
+    assert lines[4].split()[1] == "classify" and lines[4].endswith(str(wnli))
+    size = sum(array.size for array in load_file(run / "adapters" / "sst.safetensors").values())
+    assert lines[2].split()[2:4] == [f"{size:,}", "66"]
+    score = json.loads((run / "metrics.json").read_text())["sst"]["dev"]["accuracy"]
+    assert f"accuracy {score:.4f}" in lines[2]
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing that catches exceptions catches it."""
+
+
+def stop_at(monkeypatch, number: int) -> None:
+    """Stops the process before its n-th change of a name in the file system."""
+    left = [number]
+
+    def counted(function):
+        def step(*argv, **options):
+            left[0] -= 1
+            if left[0] < 0:
+                raise Killed
+            return function(*argv, **options)
+
+        return step
+
+    for owner, name in (("os", "replace"), ("os", "unlink"), ("shutil", "rmtree")):
+        module = __import__(owner)
+        monkeypatch.setattr(module, name, counted(getattr(module, name)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("action", ["add", "remove"])
+def test_a_kill_at_any_moment_leaves_a_run_that_can_be_read(run, wnli, tmp_path, action):
+    prepared = tmp_path / "prepared"
+    shutil.copytree(run, prepared)
+    words = ["add", "--run", run, "--from", wnli]
+    if action == "remove":
+        does(parts, "add", "--run", prepared, "--from", wnli)
+        words = ["remove", "--run", run, "--task", "wnli"]
+    seen = set()
+    for number in range(200):
+        shutil.rmtree(run)
+        shutil.copytree(prepared, run)
+        with pytest.MonkeyPatch.context() as patch:
+            stop_at(patch, number)
+            try:
+                does(parts, *words)
+                finished = True
+            except Killed:
+                finished = False
+        known = set(manifest(run)["tasks"])
+        seen.add("wnli" in known)
+        assert known - {"wnli"} == {"sst", "ner"}
+        # What run.yaml names is there, whole; scores of others are not shown.
+        for task in known:
+            assert load_file(run / "heads" / f"{task}.safetensors")
+            assert load_file(run / "adapters" / f"{task}.safetensors")
+        does(parts, "list", "--run", run)
+        if finished:
+            break
+    else:
+        pytest.fail("never came to its end")
+    assert number > 8 and seen == {True, False}
+    assert set(Run.open(run).tasks) == known
+
+
+def test_what_a_kill_left_is_gone_with_the_next_change(run, wnli, capsys):
+    expected = Path(shutil.copytree(run, run.parent / "expected"))
+    does(parts, "add", "--run", expected, "--from", wnli)
+    for number in (3, 8, 11):
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+            stop_at(patch, number)
+            parts.main(["add", "--run", str(run), "--from", str(wnli)])
+    metrics = json.loads((run / "metrics.json").read_text())
+    metrics["ghost"], metrics["main"]["ghost"] = {"dev": {"accuracy": 1.0}}, "accuracy"
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    (run / ".encoder.safetensors.1.tmp").mkdir()
+    assert "ghost" not in Run.open(run).metrics
+    does(parts, "add", "--run", run, "--from", wnli)
+    names = ("*.safetensors", "*.json", "*.tsv", "run.yaml", ".*")
+    assert files(run, *names) == files(expected, *names)
+
+
+def changed(source: Path, target: Path, **config) -> Path:
+    """A copy of a run that says of itself what is not so."""
+    shutil.copytree(source, target)
+    content = manifest(target)
+    for part in ("config", "encoder"):
+        content[part].update(config.get(part, {}))
+    (target / "run.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    return target
+
+
+def test_parts_that_do_not_fit_are_refused(run, base, wnli, tmp_path, capsys):
+    file = tmp_path / "wnli.safetensors"
+    does(parts, "export", "--run", wnli, "--output", file)
+    before = files(run, "*")
+
+    def refused(*argv) -> str:
+        return fails(capsys, parts, *argv)
+
+    more = changed(wnli, tmp_path / "more")
+    weights = load_file(more / "encoder.safetensors")
+    weights["pooler.bias"][0] += 1e-6
+    save_file(weights, more / "encoder.safetensors")
+    assert "encoder with other weights" in refused("add", "--run", run, "--from", more)
+    assert "tfglue.parts add --run" in refused("import", "--run", more, "--file", file,
+                                              "--as", "w")
+    shape = manifest(wnli)["encoder"]["config"] | {"num_layers": 2}
+    tiny = changed(wnli, tmp_path / "tiny", encoder={"config": shape})
+    assert "num_layers 2" in refused("add", "--run", run, "--from", tiny)
+    assert "num_layers 3; that of" in refused("import", "--run", tiny, "--file", file, "--as", "w")
+    wide = changed(wnli, tmp_path / "wide", config={"adapter": "pal:size=16,heads=2"})
+    assert "size=16" in refused("add", "--run", run, "--from", wide)
+    plain = changed(wnli, tmp_path / "plain", config={"adapter": "none"})
+    assert "its adapter is none" in refused("add", "--run", run, "--from", plain)
+
+    assert "has a task 'sst' already; give the new one another name with --as" in refused(
+        "add", "--run", run, "--from", base, "--task", "sst")
+    assert "--as NAME" in refused("add", "--run", run, "--task", "SST2", "--data", "sample")
+    assert "did you mean 'sst'" in refused("add", "--run", run, "--from", base, "--task", "ssst")
+    assert "--task is needed" in refused("add", "--run", run, "--from", base)
+    assert "letters, digits" in refused("add", "--run", run, "--from", wnli, "--as", "../x")
+    assert "not the built-in one of this name" in refused(
+        "add", "--run", run, "--from", wnli, "--as", "rte")
+    for flags, named in (
+        (["--adapter", "none"], "--adapter"), (["--freeze", "none"], "--freeze"),
+        (["--encoder", "tiny"], "--encoder"), (["--seeds", "2"], "--seeds"),
+        (["--init", wnli], "--init"),
+    ):
+        error = refused("add", "--run", run, "--task", "wnli", *flags)
+        assert error.startswith(f"error: {named}: ") and "leave the flag out" in error
+    assert "--epochs is a flag of training" in refused(
+        "add", "--run", run, "--from", wnli, "--epochs", "2")
+    assert "name" in refused("remove", "--run", f"{run}@0", "--task", "sst")
+    assert "has no task 'sts'" in refused("remove", "--run", run, "--task", "sts")
+    assert "only task" in refused("remove", "--run", wnli, "--task", "wnli")
+    assert "did you mean 'export'" in refused("exprot", "--run", run)
+    assert "exists" in refused("export", "--run", run, "--task", "sst", "--output", file)
+    assert files(run, "*") == before
+
+
+def with_metadata(source: Path, target: Path, change) -> Path:
+    """A copy of a part's file with other metadata."""
+    with safe_open(source, framework="numpy") as opened:
+        metadata = opened.metadata()
+    content = json.loads(metadata["part"])
+    change(content)
+    save_file(load_file(source), target, {**metadata, "part": json.dumps(content)})
+    return target
+
+
+def test_damaged_files_get_one_line(run, wnli, tmp_path, capsys):
+    good = tmp_path / "good.safetensors"
+    does(parts, "export", "--run", wnli, "--output", good)
+    data, bad = good.read_bytes(), tmp_path / "bad.safetensors"
+    before = files(run, "*")
+
+    def refused() -> str:
+        error = fails(capsys, parts, "import", "--run", run, "--file", bad)
+        assert str(bad) in error
+        return error
+
+    assert "no such file" in refused()
+    flipped = bytearray(data)
+    flipped[-5] ^= 1
+    for content, message in (
+        (b"", "cannot be read"), (data[:-1], "cannot be read"), (data[:40], "cannot be read"),
+        (b"no tensors at all", "cannot be read"), (bytes(flipped), "its weights are damaged"),
+        ((10**15).to_bytes(8, "little") + data[8:], "cannot be read"),
+        ((wnli / "heads" / "wnli.safetensors").read_bytes(), "expected a file of"),
+    ):
+        bad.write_bytes(content)
+        assert message in refused()
+
+    def set_in(*path_and_value):
+        *path, value = path_and_value
+
+        def change(content):
+            for key in path[:-1]:
+                content = content[key]
+            content[path[-1]] = value
+
+        return change
+
+    for change, message in (
+        (set_in("task", "name", "../../evil"), "letters, digits"),
+        (set_in("task", "kind", "regress"), "labels do not belong"),
+        (lambda content: content["task"].update(kind="guess", name="mine"), "a kind 'guess'"),
+        (set_in("task", "labels", ["entailment", "not_entailment"]), "not the built-in one"),
+        (set_in("task", [1]), "expected keys and values"),
+        (set_in("adapter", "pal"), "its adapter is pal"),
+        (set_in("adapter", 3), "adapter: expected text"),
+        (set_in("tokenizer", "0"), "another vocabulary"),
+        (set_in("encoder", "digest", "0" * 64), "other weights"),
+        (set_in("settings", "max_length", "many"), "expected a whole number"),
+        (set_in("settings", "max_length", 4096), "is above 40"),
+        (set_in("metrics", "dev", {"accuracy": "high"}), "expected a finite number"),
+        (lambda content: content.pop("lineage"), "'lineage' is missing"),
+    ):
+        with_metadata(good, bad, change)
+        assert message in refused()
+    save_file(load_file(good), bad, {"format": "tfglue.part.v1", "part": "{"})
+    assert "not valid JSON" in refused()
+    assert files(run, "*") == before
+
+
+def test_other_tensors_than_the_tasks_are_refused(run, wnli, tmp_path, capsys):
+    from dataclasses import replace
+
+    from tfglue.run_folder import RunFolder
+    from tfglue.task_part import TaskPart
+
+    part = TaskPart.of_run(RunFolder(wnli))
+    key = "heads.dense.kernel"
+    for tensors, message in (
+        ({**part.tensors, key: part.tensors[key].astype("float16")}, "is float16, expected"),
+        ({**part.tensors, key: part.tensors[key][:, :1].copy()}, "has shape (32, 1), expected"),
+        ({**part.tensors, "heads.more": np.zeros(1, "float32")}, "1 unknown"),
+        ({**part.tensors, "encoder.x": np.zeros(1, "float32")}, "nothing that the task has"),
+        ({name: v for name, v in part.tensors.items() if name != key}, "1 tensors missing"),
+    ):
+        file = tmp_path / "part.safetensors"
+        replace(part, tensors=tensors).write(file)
+        assert message in fails(capsys, parts, "import", "--run", run, "--file", file)
+
+
+@pytest.mark.slow
+def test_files_of_ones_own_become_a_task_and_names_do_not_clash(run, tmp_path, capsys):
+    rows = "".join(f"it is {w}\t{w}\n" for w in ("good", "bad", "odd") for _ in range(5))
+    (tmp_path / "sst.tsv").write_text("text\tlabel\n" + rows)
+    shutil.copy(tmp_path / "sst.tsv", tmp_path / "moods.tsv")
+    error = fails(capsys, parts, "add", "--run", run, "--train_file", tmp_path / "sst.tsv")
+    assert "named like the built-in task sst" in error and "--task NAME" in error
+    assert "built-in task sst" in fails(capsys, train, "--train_file", tmp_path / "sst.tsv")
+    does(parts, "add", "--run", run, "--train_file", tmp_path / "moods.tsv", "--dev_file",
+         tmp_path / "moods.tsv", "--max_steps", "2", "--max_length", "16", "--output",
+         tmp_path / "moods")
+    again = fails(capsys, parts, "add", "--run", run, "--train_file", tmp_path / "moods.tsv")
+    assert "has a task 'moods' already" in again
+    does(evaluate, "--run", run, "--task", "moods")
+    does(evaluate, "--run", run, "--task", "sst")
+    file = tmp_path / "moods.safetensors"
+    does(parts, "export", "--run", run, "--task", "moods", "--output", file)
+    with safe_open(file, framework="numpy") as opened:
+        settings = json.loads(opened.metadata()["part"])["settings"]
+    assert settings["train_file"] is None and settings["max_length"] == 16
+
+
+@pytest.fixture(scope="module")
+def lora(place):
+    adapter = "lora:rank=2,targets=query+intermediate"
+    return trained(place / "lora", task="sst,wnli", adapter=adapter, max_steps=12)
+
+
+def test_a_merged_run_answers_the_same_without_adapters(lora, base, tmp_path, capsys):
+    assert "tfglue.parts merge --run" in fails(
+        capsys, convert, "--run", lora, "--head", "sst", "--output", tmp_path / "hf")
+    merged = tmp_path / "merged"
+    does(parts, "merge", "--run", lora, "--task", "sst", "--output", merged)
+    whole, plain = Run.open(lora), Run.open(merged)
+    assert list(plain.tasks) == ["sst"] and not plain.model.adapters
+    examples = open_source(tasks.get("sst"), "sample").read("dev")
+    one, other = (
+        run.answer(run.tasks["sst"], examples).outputs.logits for run in (whole, plain)
+    )
+    np.testing.assert_allclose(one, other, atol=2e-6)
+    bare = whole.model.encoder.named_weights()["layers.0.attention.query.kernel"].numpy()
+    own = plain.model.encoder.named_weights()["layers.0.attention.query.kernel"].numpy()
+    assert np.abs(bare - own).max() > 1e-5  # The updates are in it, and are not nothing.
+    content = manifest(merged)
+    assert content["merged"]["run"] == str(lora) and content["config"]["adapter"] == "none"
+    assert content["parents"][-1]["run"] == str(lora)
+    does(evaluate, "--run", merged)
+    does(convert, "--run", merged, "--output", tmp_path / "hf")
+    assert (tmp_path / "hf" / "model.safetensors").is_file()
+    assert "exists" in fails(capsys, parts, "merge", "--run", lora, "--task", "sst",
+                             "--output", merged)
+    assert "only lora" in fails(capsys, parts, "merge", "--run", base, "--task", "sst",
+                                "--output", tmp_path / "no")
+    assert not (tmp_path / "no").exists()
+    assert "--task is needed" in fails(capsys, parts, "merge", "--run", lora, "--output",
+                                       tmp_path / "no")
+    named = fails(capsys, convert, "--run", base, "--head", "sst", "--output", tmp_path / "no")
+    assert "convert a run without them" in named
