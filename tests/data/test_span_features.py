@@ -118,7 +118,7 @@ def test_every_real_answer_is_read_back_from_every_window(shared_data, name, cas
         asked, tokenizer,
         SpanWindowing(max_length=128, doc_stride=48, max_query_length=64, negatives=True),
     )
-    question_of_row = features.question_of_row
+    question_of_row = features.example_of_row
     seen, inside = set(), []
     for row, (first, last) in enumerate(features.labels):
         question = question_of_row[row]

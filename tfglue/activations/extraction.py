@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +22,16 @@ from tfglue.models.encoder import BertEncoder
 SHARD_BYTES = 128 * 2**20
 """About so large are shards: small enough that a kill costs little, large enough to read fast."""
 
+RUN = "run"
+"""Where in the store's folder the run lies that was trained for it."""
+
 _BATCH = 64
 _OVERHEAD = 160
 """Bytes a record has beside activations and tokens, about: framing, names, digests, index."""
 
 
-@dataclass(frozen=True)
-class StoredSplit:
-    """Rows of one split.
-
-    Args:
-        examples: where the rows come from, with their ids.
-        features: the rows.
-        ids: for every row that of its example.
-    """
-
-    examples: Examples
-    features: Features
-    ids: list[str]
+Split = tuple[Examples, Features]
+"""Examples of a split and the rows that they make."""
 
 
 class Extraction:
@@ -59,7 +51,7 @@ class Extraction:
     def __init__(
         self,
         encoder: BertEncoder,
-        splits: Mapping[str, StoredSplit],
+        splits: Mapping[str, Split],
         form: StoreForm,
         facts: Mapping[str, Any],
         folder: Path,
@@ -69,33 +61,43 @@ class Extraction:
         self.form = form
         self.folder = Path(folder)
         self._states = None
-        self.borders = {name: _borders(one.features, form) for name, one in splits.items()}
+        self.borders = {name: _borders(rows, form) for name, (_, rows) in splits.items()}
         self.manifest = {
             **facts,
             "form": form.to_dict(),
             "splits": {
                 name: {
-                    "rows": len(one.features),
-                    "tokens": int(form.tokens_kept(one.features.lengths).sum()),
-                    "digest": one.examples.digest(),
+                    "rows": len(features),
+                    "tokens": int(form.tokens_kept(features.lengths).sum()),
+                    "digest": examples.digest(),
                     "shards": [
                         f"{name}-{number:05d}-of-{len(self.borders[name]) - 1:05d}.tfrecord"
                         for number in range(len(self.borders[name]) - 1)
                     ],
                 }
-                for name, one in self.splits.items()
+                for name, (examples, features) in self.splits.items()
             },
         }
 
     @property
+    def shards(self) -> int:
+        """How many shards there are."""
+        return len(self._shards())
+
+    def rows_of(self, index: int, count: int) -> int:
+        """Rows of every `count`-th shard from `index` on."""
+        return sum(end - begin for _, begin, end in self._shards()[index::count])
+
+    @property
     def bytes(self) -> int:
         """Bytes the whole store takes, about."""
-        return sum(int(_row_bytes(one.features, self.form).sum()) for one in self.splits.values())
+        return sum(int(_row_bytes(rows, self.form).sum()) for _, rows in self.splits.values())
 
     def seconds(self) -> float:
         """Seconds that computing all rows takes, from the rate of a few of average length."""
-        tokens = sum(len(one.features.token_ids) for one in self.splits.values())
-        features = max((one.features for one in self.splits.values()), key=len)
+        splits = [features for _, features in self.splits.values()]
+        tokens = sum(len(features.token_ids) for features in splits)
+        features = max(splits, key=len)
         middle = np.argsort(features.lengths, kind="stable")
         rows = middle[len(middle) // 2 :][:_BATCH]
         for _ in range(2):  # The first time compiles.
@@ -118,7 +120,9 @@ class Extraction:
                         f"--output {self.folder}: holds a store of another {name}; name another "
                         "folder, or repeat the command that made it"
                     )
-        elif self.folder.exists() and any(self.folder.iterdir()):
+        elif self.folder.exists() and any(
+            entry.name != RUN and not entry.name.startswith(".") for entry in self.folder.iterdir()
+        ):
             raise UserError(
                 f"--output {self.folder}: is not empty and holds no store; name another folder"
             )
@@ -148,20 +152,27 @@ class Extraction:
             count: of processes.
             done: told the rows of every shard, also of those that were there.
         """
-        shards = [
-            (name, number) for name, borders in self.borders.items()
-            for number in range(len(borders) - 1)
-        ]
-        for name, number in shards[index::count]:
-            path = self.folder / self.manifest["splits"][name]["shards"][number]
-            begin, end = self.borders[name][number : number + 2]
+        for path, begin, end in self._shards()[index::count]:
             if not _is_whole(path):
-                write_shard(path, self._rows(self.splits[name], begin, end))
+                split = path.name.rpartition("-of-")[0].rpartition("-")[0]
+                write_shard(path, self._rows(self.splits[split], begin, end))
             done(end - begin)
 
-    def _rows(self, split: StoredSplit, begin: int, end: int) -> Iterator[tuple[bytes, dict]]:
+    def _shards(self) -> list[tuple[Path, int, int]]:
+        """File, first row and row after the last of every shard."""
+        return [
+            (self.folder / name, *borders)
+            for split, facts in self.manifest["splits"].items()
+            for name, borders in zip(
+                facts["shards"], pairwise(self.borders[split]), strict=True
+            )
+        ]
+
+    def _rows(self, split: Split, begin: int, end: int) -> Iterator[tuple[bytes, dict]]:
         """Key and features of each row of a shard, in order."""
-        features = split.features.rows(np.arange(begin, end))
+        examples, whole = split
+        ids = [examples.ids[number] for number in whole.example_of_row[begin:end]]
+        features = whole.rows(begin, end)
         states: list[np.ndarray | None] = [None] * len(features)
         for rows in batches_by_length(features, _BATCH):
             computed = self._compute(features, rows)
@@ -172,7 +183,7 @@ class Extraction:
             token_ids = features.token_ids[features.row_splits[row] : features.row_splits[row + 1]]
             named = {
                 "activations": _bytes(states[row]),
-                "id": _bytes(split.ids[begin + row].encode("utf-8", "surrogatepass")),
+                "id": _bytes(ids[row].encode("utf-8", "surrogatepass")),
                 "token_ids": _numbers(token_ids),
                 "first_length": _numbers(features.first_lengths[row : row + 1]),
             }

@@ -73,6 +73,14 @@ class ActivationStore:
                 for row, key in enumerate(shard.keys):
                     self._places.setdefault(key, (shard, row))
 
+    def verify(self) -> int:
+        """Reads every row, and returns how many. Raises UserError for the first damaged one."""
+        shards = dict.fromkeys(shard for shard, _ in self._places.values())
+        for shard in shards:
+            for row in range(len(shard)):
+                shard.read(row)
+        return sum(map(len, shards))
+
     def check_encoder(self, digest: str, name: str) -> None:
         """Raises UserError unless the activations are of the encoder with this digest."""
         if self.manifest["encoder"]["digest"] != digest:

@@ -49,6 +49,25 @@ class Features:
         return np.ones(len(self), np.int64)
 
     @property
+    def example_of_row(self) -> np.ndarray:
+        """Which example each row is of, int64 (rows,)."""
+        return np.arange(len(self))
+
+    def rows(self, begin: int, end: int) -> "Features":
+        """The rows from `begin` to before `end`, as plain features."""
+        first, last = self.row_splits[begin], self.row_splits[end]
+        labels = self.labels
+        if labels is not None:
+            labels = labels[first:last] if self.label_per_token else labels[begin:end]
+        return Features(
+            token_ids=self.token_ids[first:last],
+            row_splits=self.row_splits[begin : end + 1] - first,
+            first_lengths=self.first_lengths[begin:end],
+            labels=labels,
+            label_per_token=self.label_per_token,
+        )
+
+    @property
     def lengths(self) -> np.ndarray:
         """Tokens per row, special tokens included; int64 (rows,)."""
         return np.diff(self.row_splits)

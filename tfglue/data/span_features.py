@@ -35,8 +35,8 @@ class SpanFeatures(Features):
     most_context: np.ndarray
 
     @property
-    def question_of_row(self) -> np.ndarray:
-        """int64 (rows,)."""
+    def example_of_row(self) -> np.ndarray:
+        """Which question each row is of, int64 (rows,)."""
         return np.repeat(np.arange(len(self.question_splits) - 1), np.diff(self.question_splits))
 
 

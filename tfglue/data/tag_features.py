@@ -18,9 +18,16 @@ class TagFeatures(Features):
         word_of_token: int64 (tokens,), the number of the word that a token answers for, -1 for all
             others. Every word is answered for once, by its first piece in the window that shows
             most of what is around it.
+        sentence_of_row: int64 (rows,), the number of the sentence that a row is of.
     """
 
     word_of_token: np.ndarray
+    sentence_of_row: np.ndarray
+
+    @property
+    def example_of_row(self) -> np.ndarray:
+        """Which sentence each row is of, int64 (rows,)."""
+        return self.sentence_of_row
 
 
 def tag_features(
@@ -71,4 +78,5 @@ def tag_features(
         labels=labels,
         label_per_token=True,
         word_of_token=word_of_token,
+        sentence_of_row=windows.sequence,
     )

@@ -1,0 +1,184 @@
+"""Runs an encoder once over a task's texts and keeps its hidden states.
+
+    python -m data_prep.activations --run saved_models/sst --output activations/sst
+    python -m data_prep.activations --encoder ENCODER --task sst --data GLUE --epochs 1 \\
+        --output activations/sst
+
+The second trains first, and leaves that run in OUTPUT/run (with --max_steps 0 the encoder stays as
+it was loaded). `tfglue.train --activations OUTPUT` then trains heads without the encoder. A command
+that was stopped goes on where it was when it is given again; --shard 0/4 to 3/4 share the work
+among machines that see the same folder.
+"""
+
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tfglue.activations.store_form import DTYPES, TOKENS, StoreForm
+from tfglue.command_line import Parser, quiet_tensorflow, run
+from tfglue.config import TrainConfig
+from tfglue.errors import UserError, suggestion
+from tfglue.flags import add_flags, given
+
+if TYPE_CHECKING:
+    from tfglue.activations.extraction import Extraction
+    from tfglue.run import Run
+
+_OF_TRAINING_HERE = ("encoder", "task", "data")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit status."""
+    return run(lambda: _activations(argv))
+
+
+def _activations(argv: Sequence[str] | None) -> None:
+    parser = Parser("python -m data_prep.activations", __doc__)
+    parser.add_argument("--run", help="finished run, or RUN@epoch, whose encoder runs")
+    parser.add_argument("--splits", help="splits, a,b [train and all dev splits]")
+    parser.add_argument("--layers", default="all",
+                        help="all, or states such as 0,6 or -1,-2; 0 is the embeddings [all]")
+    parser.add_argument("--tokens", default="all", help=f"{' or '.join(TOKENS)} [all]")
+    parser.add_argument("--dtype", default="bfloat16", help=f"{', '.join(DTYPES)} [bfloat16]")
+    parser.add_argument("--shard", default="0/1", help="i/n: write every n-th shard from i [0/1]")
+    parser.add_argument("--dry_run", action="store_true", help="print size and time only")
+    parser.add_argument("--verify", action="store_true", help="read every row of OUTPUT back")
+    add_flags(parser, TrainConfig)
+    flags = parser.parse_args(argv)
+    settings = given(flags, TrainConfig)
+    if not settings.get("output"):
+        raise UserError("--output is needed: the folder of the store")
+    folder = Path(settings.pop("output"))
+    index, count = _shard(flags.shard)
+    if flags.verify:
+        _verify(folder)
+        return
+    _known("dtype", flags.dtype, DTYPES)
+    _known("tokens", flags.tokens, TOKENS)
+    if not flags.run and not settings.get("encoder"):
+        raise UserError("--run or --encoder is needed: whose hidden states are kept")
+    if flags.run and "encoder" in settings:
+        raise UserError("--run and --encoder exclude each other: a run has its encoder; give one")
+    for name in settings if flags.run else ():
+        if name not in _OF_TRAINING_HERE:
+            raise UserError(f"--{name} is a flag of training; with --run nothing is trained")
+    quiet_tensorflow()
+    extraction = _extraction(flags, settings, folder)
+    free = extraction.check_disk()
+    print(
+        f"store: {extraction.bytes / 1e6:.1f} MB in {extraction.shards} shards "
+        f"({free / 1e9:.0f} GB free); about {extraction.seconds():.0f} s to compute"
+    )
+    if not flags.dry_run:
+        _write(extraction, index, count)
+
+
+def _extraction(flags, settings: dict, folder: Path) -> "Extraction":
+    from tfglue.activations.extraction import Extraction
+    from tfglue.answering import answered_task, source_for
+    from tfglue.kinds import KINDS
+    from tfglue.models.loaded_encoder import weights_digest
+
+    opened = _run(flags, settings, folder)
+    task = answered_task(opened, settings.get("task"))
+    if task.name in opened.model.adapters:
+        raise UserError(
+            f"--run {flags.run}: {task.name} has an adapter, and a store is of an encoder alone; "
+            "merge LoRA with python -m tfglue.parts merge, or train without --adapter"
+        )
+    source = source_for(opened, task, settings.get("data"), None)
+    print(f"data: {source.description}")
+    config = opened.configs[task.name]
+    names = [part.strip() for part in (flags.splits or "").split(",") if part.strip()]
+    splits = {}
+    for name in names or [s for s in source.splits() if s == "train" or s.startswith("dev")]:
+        examples = source.read(name)
+        splits[name] = (
+            examples, KINDS.get(task.kind).encode(task, examples, opened.tokenizer, config)
+        )
+    states = opened.encoder.num_layers + 1
+    form = StoreForm(
+        _layers(flags.layers, states), opened.encoder.hidden_dim, flags.dtype, flags.tokens
+    )
+    facts = {
+        "encoder": {
+            "digest": weights_digest(opened.encoder.named_weights()),
+            "name": str(opened.weights_folder),
+        },
+        "tokenizer": opened.tokenizer.digest(),
+        "task": task.name,
+        "max_length": config.max_length,
+    }
+    return Extraction(opened.encoder, splits, form, facts, folder)
+
+
+def _run(flags, settings: dict, folder: Path) -> "Run":
+    """The run whose encoder is read, trained first if there is none yet."""
+    from tfglue.activations.extraction import RUN
+    from tfglue.run import Run
+    from tfglue.run_folder import RunFolder
+
+    if flags.run:
+        return Run.open(flags.run)
+    output = RunFolder(folder / RUN)
+    return Run.train({**settings, "output": str(output.path), "resume": output.is_run()})
+
+
+def _write(extraction: "Extraction", index: int, count: int) -> None:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    extraction.begin()
+    start, rows = time.perf_counter(), extraction.rows_of(index, count)
+    with Progress(console=Console(), transient=True) as progress:
+        bar = progress.add_task("rows", total=rows)
+        extraction.write(index, count, lambda done: progress.advance(bar, done))
+    print(
+        f"written: {extraction.folder}, {rows} rows in {time.perf_counter() - start:.1f} s; "
+        f"train on it with python -m tfglue.train --activations {extraction.folder}"
+    )
+
+
+def _verify(folder: Path) -> None:
+    quiet_tensorflow()
+    from tfglue.activations.store import ActivationStore
+
+    store = ActivationStore(folder)
+    print(f"{folder}: {store.verify()} rows, every one as it was written")
+
+
+def _layers(text: str, states: int) -> tuple[int, ...]:
+    if text == "all":
+        return tuple(range(states))
+    numbers = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"-?\d{1,4}", part) for part in numbers):
+        raise UserError(f"--layers {text}: expected all, or numbers such as 0,6 or -1,-2")
+    chosen = {int(part) + states * (int(part) < 0) for part in numbers}
+    for layer in chosen:
+        if not 0 <= layer < states:
+            raise UserError(
+                f"--layers {text}: this encoder has the states 0 to {states - 1}, or {-states} "
+                "to -1"
+            )
+    return tuple(sorted(chosen))
+
+
+def _shard(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+    if not found or not int(found[1]) < int(found[2]):
+        raise UserError(f"--shard: expected i/n with i from 0 to n - 1, not '{text}'")
+    return int(found[1]), int(found[2])
+
+
+def _known(flag: str, value: str, known) -> None:
+    if value not in known:
+        raise UserError(
+            f"--{flag}: unknown value '{value}'{suggestion(value, known)} "
+            f"(expected one of: {', '.join(known)})"
+        )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,212 @@
+"""Stores of real runs: what is read back is what the encoder computes, whatever happened."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data_prep import activations
+from tfglue.activations import extraction
+from tfglue.activations.store import ActivationStore
+from tfglue.data.batches import MODEL_INPUTS, padded_batch
+from tfglue.data.sources import open_source
+from tfglue.errors import UserError
+from tfglue.kinds import KINDS
+from tfglue.run import Run
+
+SMALL_BERT = str(Path(__file__).parents[1] / "reference" / "small_bert")
+
+
+def trained(path, task) -> str:
+    Run.train(task=task, data="sample", encoder=SMALL_BERT, max_steps=1, batch_size=4,
+              max_length=48, train_examples=40, dev_examples=8, output=str(path))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    place = tmp_path_factory.mktemp("runs")
+    return {task: trained(place / task, task) for task in ("rte", "squad2", "ner")}
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch):
+    monkeypatch.setattr(extraction, "SHARD_BYTES", 2**18)
+
+
+def extract(run, output, *words) -> int:
+    return activations.main(["--run", str(run), "--output", str(output), *words])
+
+
+@pytest.fixture(scope="module")
+def store(runs, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("store") / "rte"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(extraction, "SHARD_BYTES", 2**18)
+        assert extract(runs["rte"], folder) == 0
+    return folder
+
+
+def rows(run: Run, task: str, split: str):
+    examples = open_source(run.tasks[task], "sample").read(split)
+    kind = KINDS.get(run.tasks[task].kind)
+    return kind.encode(run.tasks[task], examples, run.tokenizer, run.configs[task])
+
+
+def files(folder) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("task", ["rte", "squad2", "ner"])
+def test_what_is_read_is_what_the_encoder_computes(runs, task, tmp_path):
+    assert extract(runs[task], tmp_path / "store", "--dtype", "float32", "--layers", "0,-1") == 0
+    opened, store = Run.open(runs[task]), ActivationStore(tmp_path / "store")
+    assert store.form.layers == (0, opened.encoder.num_layers)
+    features = rows(opened, task, "dev")
+    found = store.rows_of(features, "dev")
+    for row in range(0, len(features), 7):
+        batch = padded_batch(features, np.array([row]))
+        states = opened.encoder({name: batch[name] for name in MODEL_INPUTS})["hidden_states"]
+        expected = np.stack([states[0][0], states[-1][0]], axis=1)
+        assert np.allclose(found.read(row), expected, atol=1e-5)
+
+
+def test_a_store_has_several_shards_and_every_row_of_its_splits(store, runs):
+    opened, found = Run.open(runs["rte"]), ActivationStore(store)
+    facts = found.manifest["splits"]
+    assert len(facts["train"]["shards"]) > 2
+    for split in ("train", "dev"):
+        features = rows(opened, "rte", split)
+        assert facts[split]["rows"] == len(features)
+        found.rows_of(features, split)
+    assert found.verify() == sum(facts[split]["rows"] for split in facts)
+
+
+def test_records_are_examples_that_anyone_can_read(store, runs):
+    opened, found = Run.open(runs["rte"]), ActivationStore(store)
+    examples = open_source(opened.tasks["rte"], "sample").read("dev")
+    names = sorted(str(path) for path in store.glob("dev-*.tfrecord"))
+    form = {
+        "activations": tf.io.FixedLenFeature([], tf.string),
+        "token_ids": tf.io.VarLenFeature(tf.int64),
+        "id": tf.io.FixedLenFeature([], tf.string),
+        "label": tf.io.FixedLenFeature([1], tf.int64),
+    }
+    records = list(tf.data.TFRecordDataset(names).map(lambda r: tf.io.parse_example(r, form)))
+    assert [record["id"].numpy().decode() for record in records] == examples.ids
+    assert [int(record["label"][0]) for record in records] == examples.labels.tolist()
+    states = tf.reshape(
+        tf.io.decode_raw(records[0]["activations"], tf.bfloat16),
+        [-1, len(found.form.layers), found.form.width],
+    )
+    features = rows(opened, "rte", "dev")
+    assert len(states) == features.lengths[0]
+    assert np.array_equal(states, found.rows_of(features, "dev").read(0).astype(np.float32))
+
+
+def test_a_padded_batch_has_zeros_behind_the_rows(store, runs):
+    opened = Run.open(runs["rte"])
+    features = rows(opened, "rte", "dev")
+    found = ActivationStore(store).rows_of(features, "dev")
+    batch = found.padded(np.array([3, 1, 5]), 32)
+    for place, row in enumerate((3, 1, 5)):
+        length = features.lengths[row]
+        assert np.array_equal(batch[place, :length], found.read(row))
+        assert not batch[place, length:].any()
+
+
+def test_an_extraction_goes_on_and_ends_with_the_same_bytes(store, runs, tmp_path):
+    again = Path(shutil.copytree(store, tmp_path / "again"))
+    lost = sorted(again.glob("train-*"))
+    lost[0].unlink()  # The index of the first shard, as if killed between the two files,
+    lost[3].write_bytes(lost[3].read_bytes()[:100])  # and a shard that was cut short.
+    (again / ".train-00002-of-00009.tfrecord.17.tmp").write_bytes(b"half a shard")
+    assert extract(runs["rte"], again) == 0
+    assert files(again) == files(store)
+
+
+def test_shards_may_be_shared_among_processes(store, runs, tmp_path, capsys):
+    shared = tmp_path / "shared"
+    assert extract(runs["rte"], shared, "--shard", "1/2") == 0
+    with pytest.raises(UserError, match="shards of train are not written yet"):
+        ActivationStore(shared)
+    assert extract(runs["rte"], shared, "--shard", "0/2") == 0
+    assert files(shared) == files(store)
+
+
+def test_a_dry_run_writes_nothing_and_says_the_size(store, runs, tmp_path, capsys):
+    assert extract(runs["rte"], tmp_path / "none", "--dry_run") == 0
+    assert not (tmp_path / "none").exists()
+    said = float(capsys.readouterr().out.split("store: ")[1].split(" MB")[0])
+    assert said == pytest.approx(sum(map(len, files(store).values())) / 1e6, rel=0.05)
+
+
+def test_damage_is_named(store, runs, tmp_path, capsys):
+    damaged = Path(shutil.copytree(store, tmp_path / "damaged"))
+    shard = sorted(damaged.glob("dev-*.tfrecord"))[0]
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    assert activations.main(["--output", str(damaged), "--verify"]) == 2
+    assert f"{shard}: row" in capsys.readouterr().err
+    shard.write_bytes(content[:-10])
+    assert activations.main(["--output", str(damaged), "--verify"]) == 2
+    assert f"{shard}: {len(content) - 10} bytes, expected {len(content)}" in capsys.readouterr().err
+
+
+def test_a_store_of_something_else_is_refused(store, runs, tmp_path, capsys):
+    other = Path(shutil.copytree(store, tmp_path / "other"))
+    assert extract(runs["rte"], other, "--dtype", "int8") == 2
+    assert "holds a store of another form" in capsys.readouterr().err
+    assert extract(runs["squad2"], other) == 2
+    assert "holds a store of another" in capsys.readouterr().err
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "notes.txt").write_text("mine")
+    assert extract(runs["rte"], full) == 2
+    assert "is not empty and holds no store" in capsys.readouterr().err
+
+
+def test_too_small_a_disk_is_found_before_the_first_byte(runs, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 1000))
+    assert extract(runs["rte"], tmp_path / "store") == 2
+    assert "0.00 GB are free; keep less" in capsys.readouterr().err
+    assert not (tmp_path / "store").exists()
+
+
+def test_rows_that_are_not_there_are_counted(store, runs):
+    opened = Run.open(runs["ner"])
+    with pytest.raises(UserError, match=r"\d+ of \d+ rows of dev are not in this store"):
+        ActivationStore(store).rows_of(rows(opened, "ner", "dev"), "dev")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--layers", "9"], "this encoder has the states 0 to"),
+        (["--layers", "last"], "expected all, or numbers"),
+        (["--dtype", "bf16"], "unknown value 'bf16'"),
+        (["--tokens", "cls"], "unknown value 'cls'"),
+        (["--shard", "2/2"], "expected i/n"),
+        (["--splits", "tests"], "tests"),
+        (["--epochs", "1"], "--epochs is a flag of training"),
+        (["--encoder", "tiny"], "exclude each other"),
+    ],
+)
+def test_mistakes_get_one_line(runs, tmp_path, capsys, words, message):
+    assert extract(runs["rte"], tmp_path / "store", *words) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
+def test_an_encoder_may_be_trained_first(tmp_path):
+    words = ["--encoder", SMALL_BERT, "--task", "sst", "--data", "sample", "--max_steps", "1",
+             "--batch_size", "4", "--train_examples", "8", "--max_length", "32", "--tokens",
+             "first", "--output", str(tmp_path / "store")]
+    assert activations.main(words) == 0
+    assert activations.main(words) == 0  # The run is there, and every shard.
+    opened = Run.open(tmp_path / "store" / "run")
+    found = ActivationStore(tmp_path / "store")
+    assert found.rows_of(rows(opened, "sst", "train"), "train").read(0).shape[0] == 1
