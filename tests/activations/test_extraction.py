@@ -19,9 +19,12 @@ from tfglue.run import Run
 SMALL_BERT = str(Path(__file__).parents[1] / "reference" / "small_bert")
 
 
+OWN = {"squad2": {"max_query_length": 12, "doc_stride": 8}}
+
+
 def trained(path, task) -> str:
     Run.train(task=task, data="sample", encoder=SMALL_BERT, max_steps=1, batch_size=4,
-              max_length=48, train_examples=40, dev_examples=8, output=str(path))
+              max_length=32, train_examples=40, dev_examples=8, output=str(path), **OWN.get(task, {}))
     return str(path)
 
 
