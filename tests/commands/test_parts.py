@@ -306,7 +306,7 @@ def test_parts_that_do_not_fit_are_refused(run, base, wnli, tmp_path, capsys):
         assert error.startswith(f"error: {named}: ") and "leave the flag out" in error
     assert "--epochs is a flag of training" in refused(
         "add", "--run", run, "--from", wnli, "--epochs", "2")
-    assert "name" in refused("remove", "--run", f"{run}@0", "--task", "sst")
+    assert "leave out @0" in refused("remove", "--run", f"{run}@0", "--task", "sst")
     assert "has no task 'sts'" in refused("remove", "--run", run, "--task", "sts")
     assert "only task" in refused("remove", "--run", wnli, "--task", "wnli")
     assert "did you mean 'export'" in refused("exprot", "--run", run)
