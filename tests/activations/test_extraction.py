@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from data_prep import activations
+from tfglue import tasks
 from tfglue.activations import extraction
 from tfglue.activations.store import ActivationStore
 from tfglue.data.batches import MODEL_INPUTS, padded_batch
@@ -24,7 +25,8 @@ OWN = {"squad2": {"max_query_length": 12, "doc_stride": 8}}
 
 def trained(path, task) -> str:
     Run.train(task=task, data="sample", encoder=SMALL_BERT, max_steps=1, batch_size=4,
-              max_length=32, train_examples=40, dev_examples=8, output=str(path), **OWN.get(task, {}))
+              max_length=32, train_examples=40, dev_examples=8, output=str(path),
+              **OWN.get(task, {}))
     return str(path)
 
 
@@ -53,7 +55,7 @@ def store(runs, tmp_path_factory):
 
 
 def rows(run: Run, task: str, split: str):
-    examples = open_source(run.tasks[task], "sample").read(split)
+    examples = open_source(tasks.get(task), "sample").read(split)
     kind = KINDS.get(run.tasks[task].kind)
     return kind.encode(run.tasks[task], examples, run.tokenizer, run.configs[task])
 
@@ -89,7 +91,7 @@ def test_a_store_has_several_shards_and_every_row_of_its_splits(store, runs):
 
 def test_records_are_examples_that_anyone_can_read(store, runs):
     opened, found = Run.open(runs["rte"]), ActivationStore(store)
-    examples = open_source(opened.tasks["rte"], "sample").read("dev")
+    examples = open_source(tasks.get("rte"), "sample").read("dev")
     names = sorted(str(path) for path in store.glob("dev-*.tfrecord"))
     form = {
         "activations": tf.io.FixedLenFeature([], tf.string),
@@ -150,10 +152,12 @@ def test_damage_is_named(store, runs, tmp_path, capsys):
     damaged = Path(shutil.copytree(store, tmp_path / "damaged"))
     shard = sorted(damaged.glob("dev-*.tfrecord"))[0]
     content = bytearray(shard.read_bytes())
-    content[len(content) // 2] ^= 1
-    shard.write_bytes(content)
-    assert activations.main(["--output", str(damaged), "--verify"]) == 2
-    assert f"{shard}: row" in capsys.readouterr().err
+    for place in (9, len(content) // 2, len(content) - 2):  # A border, some row, the last border.
+        flipped = bytearray(content)
+        flipped[place] ^= 1
+        shard.write_bytes(flipped)
+        assert activations.main(["--output", str(damaged), "--verify"]) == 2
+        assert f"{shard}: row" in capsys.readouterr().err
     shard.write_bytes(content[:-10])
     assert activations.main(["--output", str(damaged), "--verify"]) == 2
     assert f"{shard}: {len(content) - 10} bytes, expected {len(content)}" in capsys.readouterr().err

@@ -59,6 +59,7 @@ class ActivationStore:
         self.folder = Path(folder)
         self.manifest = read_manifest(self.folder)
         self.form = StoreForm.from_dict(self.manifest["form"])
+        self._shards: list[Shard] = []
         self._places: dict[bytes, tuple[Shard, int]] = {}
         for split, facts in self.manifest["splits"].items():
             missing = [n for n in facts["shards"] if not index_of(self.folder / n).is_file()]
@@ -70,16 +71,15 @@ class ActivationStore:
                 )
             for name in facts["shards"]:
                 shard = Shard(self.folder / name)
+                self._shards.append(shard)
                 for row, key in enumerate(shard.keys):
                     self._places.setdefault(key, (shard, row))
 
     def verify(self) -> int:
         """Reads every row, and returns how many. Raises UserError for the first damaged one."""
-        shards = dict.fromkeys(shard for shard, _ in self._places.values())
-        for shard in shards:
-            for row in range(len(shard)):
-                shard.read(row)
-        return sum(map(len, shards))
+        for shard in self._shards:
+            shard.verify()
+        return sum(map(len, self._shards))
 
     def check_encoder(self, digest: str, name: str) -> None:
         """Raises UserError unless the activations are of the encoder with this digest."""
