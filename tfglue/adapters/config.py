@@ -1,14 +1,14 @@
 """Settings of an adapter, and the names that adapters have."""
 
 import re
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 from tfglue.adapters.encoder_shape import EncoderShape
 from tfglue.errors import UserError
-from tfglue.flags import checked, setting
+from tfglue.flags import setting
+from tfglue.named_settings import NamedSettings
 from tfglue.registry import Registry
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _RANGE = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?")
 
 
 @dataclass(frozen=True)
-class AdapterConfig(ABC):
+class AdapterConfig(NamedSettings):
     """Settings of one kind of adapter; subclasses add fields with the values of their paper.
 
     A subclass also says how a new adapter of it leaves the encoder, in `start`:
@@ -29,27 +29,8 @@ class AdapterConfig(ABC):
     - ``replaced``: the last hidden state is another one.
     """
 
-    name: ClassVar[str]
+    flag = "adapter"
     start: ClassVar[str]
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any], where: str) -> "AdapterConfig":
-        """Makes a configuration of texts or values.
-
-        Args:
-            values: setting -> text or value; what is not there has its default.
-            where: what the user gave, for messages.
-
-        Raises:
-            UserError: for an unknown setting (with the nearest one) or a value out of place.
-        """
-        switches = {item.name for item in fields(cls) if item.metadata["kind"] is bool}
-        truth = {"true": True, "false": False}
-        values = {
-            key: truth.get(str(value).lower(), value) if key in switches else value
-            for key, value in values.items()
-        }
-        return cls(**checked(values, cls, where=where))
 
     @abstractmethod
     def build(self, shape: EncoderShape, **options) -> "Adapter":
@@ -78,11 +59,6 @@ class AdapterConfig(ABC):
                 f"--adapter {self}: size {size} is not a multiple of heads {heads}; "
                 "every head needs the same width"
             )
-
-    def __str__(self) -> str:
-        """The text that `read_adapter` reads as this configuration."""
-        settings = [f"{key}={_text(value)}" for key, value in asdict(self).items()]
-        return ":".join([self.name, *filter(None, [",".join(settings)])])
 
 
 @dataclass(frozen=True)
@@ -126,7 +102,3 @@ class LayeredConfig(AdapterConfig):
 
 ADAPTERS: Registry[type[AdapterConfig]] = Registry("adapter")
 """Every adapter by name; each file of this package that declares one adds it."""
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

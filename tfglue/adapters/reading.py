@@ -5,6 +5,7 @@ from pathlib import Path
 from tfglue.adapters.config import ADAPTERS, AdapterConfig
 from tfglue.adapters.published import read_published
 from tfglue.errors import UserError, suggestion
+from tfglue.named_settings import read_named
 
 SHIPPED = Path(__file__).parents[1] / "recipes" / "adapters"
 """The configuration files of the PALs code, with its keys."""
@@ -29,17 +30,7 @@ def read_adapter(text: str) -> AdapterConfig | None:
         return None
     if text.lower().endswith(".json"):
         return read_published(_file(text))
-    name, colon, settings = text.partition(":")
-    config = ADAPTERS.get(name)
-    values: dict[str, str] = {}
-    for part in settings.split(",") if colon else ():
-        key, equals, value = (piece.strip() for piece in part.partition("="))
-        if not (key and equals and value):
-            raise UserError(f"--adapter {text}: expected key=value, not '{part.strip()}'")
-        if key in values:
-            raise UserError(f"--adapter {text}: {key} is given twice")
-        values[key] = value
-    return config.of(values, where=f"--adapter {config.name}")
+    return read_named(text, ADAPTERS)
 
 
 def _file(text: str) -> Path:

@@ -5,16 +5,15 @@ from keras import ops
 
 from tfglue.kinds.kind import Kind
 from tfglue.metrics import compute
-from tfglue.models.heads import LinearHead
 from tfglue.predictions.rows import ClassPredictions
 
 
 class Classify(Kind):
     """Cross-entropy over the task's labels; the most probable one is the answer."""
 
-    def head(self, task, encoder):
-        """One output for every label."""
-        return LinearHead(len(task.labels), encoder.hidden_dim, encoder.dropout)
+    def num_outputs(self, task):
+        """One for every label."""
+        return len(task.labels)
 
     def losses(self, batch, logits):
         """Cross-entropy in nats.

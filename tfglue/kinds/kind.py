@@ -12,7 +12,7 @@ from tfglue.data.encode import encode
 from tfglue.data.examples import Examples, TextExamples
 from tfglue.data.features import Features
 from tfglue.data.tokenizer import BertTokenizer
-from tfglue.models.encoder import BertEncoder
+from tfglue.models.head_config import HeadConfig
 from tfglue.predictions.predictions import Outputs, Predictions
 from tfglue.tasks.task import Task
 
@@ -52,14 +52,30 @@ class Kind(ABC):
         ids = [str(number) for number in range(len(rows))]
         return TextExamples(ids=ids, origin=origin, texts=columns, labels=None)
 
+    every_token: bool = False
+    """Whether every token is answered, or the text."""
+
     @abstractmethod
-    def head(self, task: Task, encoder: BertEncoder) -> keras.layers.Layer:
+    def num_outputs(self, task: Task) -> int:
+        """Logits of a text, or of every token."""
+
+    def head(
+        self, task: Task, encoder: Any, config: HeadConfig, dropout: float | None = None
+    ) -> keras.layers.Layer:
         """A fresh head for `task`: maps the encoder's outputs to float32 logits.
 
-        Its `call` takes ``(encoded, dropout_seed)``; it has `num_outputs`, `named_weights()`, and
-        `pooled_only`: whether it reads the pooled output and nothing else, or the hidden states
-        alone, answering every token.
+        Args:
+            task: what is answered.
+            encoder: the encoder, or its `EncoderShape`.
+            config: which head.
+            dropout: rate on what the head reads; None for what the kind's papers have.
         """
+        rate = self.head_dropout(encoder) if dropout is None else dropout
+        return config.build(self.num_outputs(task), encoder, rate, self.every_token)
+
+    def head_dropout(self, encoder: Any) -> float:
+        """The head's dropout rate where nothing is said of it."""
+        return encoder.dropout
 
     @abstractmethod
     def losses(self, batch, logits):

@@ -3,16 +3,15 @@
 from keras import ops
 
 from tfglue.kinds.kind import Kind
-from tfglue.models.heads import LinearHead
 from tfglue.predictions.rows import ScorePredictions
 
 
 class Regress(Kind):
     """Squared error on the scores' own scale (STS-B: 0 to 5); answers stay within the range."""
 
-    def head(self, task, encoder):
-        """One output, the score."""
-        return LinearHead(1, encoder.hidden_dim, encoder.dropout)
+    def num_outputs(self, task):
+        """One, the score."""
+        return 1
 
     def losses(self, batch, logits):
         """Squared error.

@@ -11,7 +11,6 @@ from tfglue.errors import UserError
 from tfglue.kinds.kind import Kind
 from tfglue.metrics.null_threshold import best_threshold
 from tfglue.models.encoder import MASKED_SCORE
-from tfglue.models.heads import LinearHead
 from tfglue.predictions.spans import SpanPredictions
 from tfglue.tasks.task import Task
 
@@ -58,9 +57,15 @@ class Span(QuestionKind):
     Devlin et al. 2019, 4.2, and 4.3 for questions without an answer, which point to [CLS].
     """
 
-    def head(self, task, encoder):
-        """Two outputs for each token; no dropout, as in Google's code."""
-        return LinearHead(2, encoder.hidden_dim, dropout=0.0, every_token=True)
+    every_token = True
+
+    def num_outputs(self, task):
+        """Start and end."""
+        return 2
+
+    def head_dropout(self, encoder):
+        """None, as in Google's code."""
+        return 0.0
 
     def losses(self, batch, logits):
         """Mean of the cross-entropies of start and end; 0 for windows without a label.

@@ -7,7 +7,6 @@ from tfglue.data.features import NO_LABEL
 from tfglue.data.tag_features import tag_features
 from tfglue.data.tagged_sentences import TaggedSentences
 from tfglue.kinds.kind import Kind
-from tfglue.models.heads import LinearHead
 from tfglue.predictions.tags import TagPredictions
 
 
@@ -30,11 +29,11 @@ class Tag(Kind):
             tags=None,
         )
 
-    def head(self, task, encoder):
-        """One output for every tag, at every token."""
-        return LinearHead(
-            len(task.labels), encoder.hidden_dim, encoder.dropout, every_token=True
-        )
+    every_token = True
+
+    def num_outputs(self, task):
+        """One for every tag."""
+        return len(task.labels)
 
     def losses(self, batch, logits):
         """Cross-entropies of a row's words, summed; pieces that answer for no word have none.

@@ -9,6 +9,7 @@ from tfglue.errors import UserError
 from tfglue.flags import setting
 from tfglue.models.activation import ACTIVATIONS
 from tfglue.models.dropout import Dropout
+from tfglue.models.head_config import HEADS, HeadConfig
 from tfglue.models.heads import HEAD_DROPOUT_SITE
 from tfglue.models.layer_pooling import POOLINGS, LayerPooling
 from tfglue.models.layer_projection import LayerProjection
@@ -19,7 +20,7 @@ TOKENS = ("mean", "first", "flatten")
 
 
 @dataclass(frozen=True)
-class AdapterPoolerConfig:
+class AdapterPoolerConfig(HeadConfig):
     """Settings of an `AdapterPooler`; see there for what they mean.
 
     Raises:
@@ -47,6 +48,12 @@ class AdapterPoolerConfig:
             )
         if self.pooled and self.tokens != "first":
             raise UserError(f"--head {self.name}: pooled=true goes with tokens=first")
+
+    def build(self, num_outputs, encoder, dropout, every_token):
+        states = encoder.num_layers + 1
+        return AdapterPooler(
+            self, num_outputs, encoder.hidden_dim, states, dropout, every_token
+        )
 
     def width(self, hidden_dim: int, num_states: int) -> int:
         """Units of a token that the last linear map reads."""
@@ -154,6 +161,11 @@ class AdapterPooler(keras.layers.Layer):
         self.dense.build((None, None, width) if every_token else (None, width))
         self.built = True
 
+    @property
+    def reads_pooled_output(self) -> bool:
+        """Whether the encoder's pooler is used."""
+        return self.config.pooled
+
     def call(self, encoded, dropout_seed=None):
         """Maps what the encoder gives to logits.
 
@@ -233,3 +245,6 @@ def _unit_by_unit(projected):
     states, units = projected.shape[-2:]
     turned = ops.swapaxes(projected, -1, -2)
     return ops.reshape(turned, (*ops.shape(projected)[:-2], units * states))
+
+
+HEADS.add(AdapterPoolerConfig.name, AdapterPoolerConfig)

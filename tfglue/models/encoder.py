@@ -169,6 +169,15 @@ class BertEncoder(keras.Model):
         pooled = {"pooled_output": self.pooler(x[:, 0, :])}
         return pooled if pooled_only else {"hidden_states": tuple(hidden_states)} | pooled
 
+    def from_hidden_states(self, hidden_states):
+        """What `call` returns, from hidden states that were computed before.
+
+        Args:
+            hidden_states: (batch, time, num_layers + 1, hidden_dim), of any float type.
+        """
+        states = tuple(ops.unstack(ops.cast(hidden_states, "float32"), axis=2))
+        return {"hidden_states": states, "pooled_output": self.pooler(states[-1][:, 0, :])}
+
     def _attention_mask(self, padding_mask, token_ids):
         """(batch, 1, 1, time): 0 for tokens, `MASKED_SCORE` for padding, in the compute dtype."""
         if padding_mask is None:

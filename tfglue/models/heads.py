@@ -1,11 +1,24 @@
 """Heads: what turns the encoder's output into the logits of one task."""
 
+from dataclasses import dataclass
+
 import keras
 
 from tfglue.models.dropout import Dropout
+from tfglue.models.head_config import HEADS, HeadConfig
 
 HEAD_DROPOUT_SITE = 1_000_000
 """Encoders number their dropouts from 0; heads stay clear of them."""
+
+
+@dataclass(frozen=True)
+class LinearConfig(HeadConfig):
+    """BERT's own heads, without settings."""
+
+    name = "linear"
+
+    def build(self, num_outputs, encoder, dropout, every_token):
+        return LinearHead(num_outputs, encoder.hidden_dim, dropout, every_token)
 
 
 @keras.saving.register_keras_serializable(package="tfglue")
@@ -54,6 +67,11 @@ class LinearHead(keras.layers.Layer):
         """Whether hidden states need not be computed for this head."""
         return not self.every_token
 
+    @property
+    def reads_pooled_output(self) -> bool:
+        """Whether the encoder's pooler is used."""
+        return not self.every_token
+
     def call(self, encoded, dropout_seed=None):
         """Maps the encoder's outputs to logits (batch, num_outputs), or (batch, time, ...)."""
         read = encoded["hidden_states"][-1] if self.every_token else encoded["pooled_output"]
@@ -71,3 +89,6 @@ class LinearHead(keras.layers.Layer):
             "dropout": self.dropout.rate,
             "every_token": self.every_token,
         }
+
+
+HEADS.add(LinearConfig.name, LinearConfig)

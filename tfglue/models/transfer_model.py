@@ -38,15 +38,20 @@ class TransferModel(keras.Model):
         """Logits of one task.
 
         Args:
-            inputs: ``token_ids``, ``segment_ids``, ``padding_mask``, int32 (batch, time).
+            inputs: ``token_ids``, ``segment_ids``, ``padding_mask``, int32 (batch, time); and, if
+                they were computed before, ``hidden_states`` (batch, time, states, hidden_dim),
+                which the encoder then does not compute.
             task: whose head and adapter answer; a batch is of one task.
             dropout_seed: int32 (2,); dropout is on exactly when it is given.
         """
         head = self.heads[task]
-        encoded = self.encoder(
-            inputs, dropout_seed, pooled_only=head.pooled_only, adapter=self.adapters.get(task)
-        )
-        return head(encoded, dropout_seed)
+        if "hidden_states" in inputs:
+            encoded = self.encoder.from_hidden_states(inputs["hidden_states"])
+        else:
+            encoded = self.encoder(
+                inputs, dropout_seed, pooled_only=head.pooled_only, adapter=self.adapters.get(task)
+            )
+        return head(encoded | {"padding_mask": inputs["padding_mask"]}, dropout_seed)
 
     def named_weights(self) -> dict[str, keras.Variable]:
         """All weights: ``encoder.<name>``, ``adapters.<task>.<name>``, ``heads.<task>.<name>``."""
@@ -66,7 +71,7 @@ class TransferModel(keras.Model):
 
     def _uses(self, task: str, name: str) -> bool:
         if name.startswith("encoder.pooler."):
-            return self.heads[task].pooled_only
+            return self.heads[task].reads_pooled_output
         return name.startswith(("encoder.", f"adapters.{task}.", f"heads.{task}."))
 
     def get_config(self):

@@ -41,7 +41,7 @@ class Predictor:
     def outputs(self, task: str, features: Features) -> Outputs:
         """Logits and, of labelled rows, losses of every row in the order of the rows."""
         head, labelled = self.model.heads[task], features.labels is not None
-        rows = len(features) if head.pooled_only else len(features.token_ids)
+        rows = len(features.token_ids) if head.every_token else len(features)
         logits = np.empty((rows, head.num_outputs), np.float32)
         losses = np.empty(len(features), np.float32) if labelled else None
         padding = self._padding()
@@ -49,7 +49,7 @@ class Predictor:
         computed = [self._run(task, padded_batch(features, rows, padding)) for rows in batches]
         for rows, outputs in zip(batches, computed, strict=True):
             answers = outputs["logits"].numpy()[: len(rows)]
-            if head.pooled_only:
+            if not head.every_token:
                 logits[rows] = answers
             else:
                 positions = np.arange(answers.shape[1])
