@@ -33,7 +33,7 @@ from tfglue.experiment import train
 from tfglue.files import write_json
 from tfglue.kinds import KINDS
 from tfglue.models.checkpoints import load_encoder
-from tfglue.models.heads import PooledHead
+from tfglue.models.heads import LinearHead
 from tfglue.models.transfer_model import TransferModel
 from tfglue.training.freezing import freeze
 from tfglue.training.loop import Interrupted
@@ -91,7 +91,7 @@ def main() -> None:
 def in_own_process(*more: str) -> str:
     """What this script prints with further flags."""
     words = [sys.executable, __file__, *sys.argv[1:], *more]
-    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    return subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 class Steps:
@@ -108,7 +108,7 @@ class Steps:
         encoder = load_encoder(flags.encoder).encoder
         freeze(encoder, frozen)
         shape = EncoderShape.of(encoder)
-        heads = {name: PooledHead(2, encoder.hidden_dim) for name in adapters}
+        heads = {name: LinearHead(2, encoder.hidden_dim) for name in adapters}
         parts = {n: read_adapter(a).build(shape) for n, a in adapters.items() if a != PLAIN}
         model = TransferModel(encoder, heads, parts)
         optimizer = build_optimizer(

@@ -3,9 +3,10 @@
     python benchmarks/multitask_quality.py --encoder FOLDER --data GLUE_FOLDER
 
 Five epochs of 30 updates a task by annealed sampling (Stickland and Murray 2019), nothing frozen,
-last weights. ``single`` trains each task alone, with the same seed, for as many updates as the
-sampler gave it in the run with separate heads alone (``shared``); so both saw as many rows of
-every task. Finished runs are noted in ``--results`` and not repeated; ``--plot_only`` draws them.
+last weights, scored on 600 dev rows of each split at most. ``single`` trains each task alone, with
+the same seed, for as many updates as the sampler gave it in the run with separate heads alone
+(``shared``); so both saw as many rows of every task. Finished runs are noted in ``--results`` and
+not repeated; ``--plot_only`` draws them.
 """
 
 import argparse
@@ -39,8 +40,9 @@ def main() -> None:
     quiet_tensorflow()
     for seed in range(1, flags.seeds + 1):
         for arm in () if flags.plot_only else flags.arms.split(","):
-            if not any((row["arm"], row["seed"]) == (arm, seed) for row in known(flags.results)):
-                row = together(arm, seed, flags) if arm in ARMS else alone(seed, flags)
+            key = {"arm": arm, "seed": seed, "settings": SETTINGS}
+            if not any(row.items() >= key.items() for row in known(flags.results)):
+                row = key | (together(arm, seed, flags) if arm in ARMS else alone(seed, flags))
                 write_json(flags.results, [*known(flags.results), row])
                 print(table(known(flags.results)), flush=True)
     print(table(known(flags.results)))
@@ -55,13 +57,13 @@ def together(arm: str, seed: int, flags) -> dict:
     """One run of all tasks."""
     run, seconds = trained(
         flags, f"{arm}-{seed}", seed, task=",".join(TASKS), adapter=ARMS[arm], sampler="annealed",
-        epochs=EPOCHS, steps_per_epoch=UPDATES_A_TASK * len(TASKS),
+        epochs=EPOCHS, steps_per_task=UPDATES_A_TASK,
     )
     with open(run.folder.path / "history.csv", newline="") as stream:
         last = list(csv.DictReader(stream))[-1]
     updates = {task: int(last[f"updates.{task}"]) for task in TASKS}
     return {
-        "arm": arm, "seed": seed, "scores": main_scores(run), "updates": updates,
+        "scores": main_scores(run), "updates": updates,
         "parameters": parameters_of(run), "seconds": seconds,
     }
 
@@ -77,8 +79,8 @@ def alone(seed: int, flags) -> dict:
         scores |= main_scores(run)
         parameters += parameters_of(run)
         total += seconds
-    return {"arm": SINGLE, "seed": seed, "scores": scores, "updates": shared["updates"],
-            "parameters": parameters, "seconds": total}
+    return {"scores": scores, "updates": shared["updates"], "parameters": parameters,
+            "seconds": total}
 
 
 def trained(flags, name: str, seed: int, **settings):

@@ -1,7 +1,7 @@
 import pytest
 
 from tfglue import tasks
-from tfglue.config import TrainConfig, evaluation_interval, saved_epochs
+from tfglue.config import TrainConfig, evaluation_interval, saved_epochs, task_numbers
 from tfglue.errors import UserError
 from tfglue.resolution import resolve
 from tfglue.tasks.task import Recipe, Task
@@ -73,3 +73,28 @@ def test_what_is_stored_says_nothing_of_where_it_goes():
     stored = TrainConfig(task="rte", output="x", resume=True).to_dict()
     assert stored["task"] == "rte"
     assert not {"output", "resume", "overwrite"} & set(stored)
+
+
+def test_one_of_two_settings_that_exclude_each_other_wins_over_a_recipes(tmp_path):
+    path = tmp_path / "own.yaml"
+    path.write_text("steps_per_task: 300\ntrain_fraction: 0.1\n")
+    several = tasks.expand("rte,cola")
+    given = {"recipe": str(path), "steps_per_epoch": 100, "train_examples": 50}
+    config = resolve(given, *several)
+    assert (config.steps_per_epoch, config.steps_per_task) == (100, None)
+    assert (config.train_examples, config.train_fraction) == (50, None)
+    with pytest.raises(UserError, match="exclude each other"):
+        resolve({"steps_per_epoch": 1, "steps_per_task": 1}, *several)
+
+
+def test_the_recipe_of_pals_is_that_of_its_readme():
+    config = resolve({"recipe": "pals", "encoder": "x"}, *tasks.expand("glue8"))
+    assert (config.sampler, config.steps_per_task, config.adapter) == ("annealed", 300, "pal")
+    assert (config.epochs, config.learning_rate, config.batch_size) == (25, 2e-5, 32)
+    alone = resolve({"recipe": "pals", "encoder": "x"}, tasks.get("rte"))
+    assert (alone.adapter, alone.steps_per_task, alone.sampler) == ("pal", None, "shuffle")
+
+
+def test_a_task_has_one_weight():
+    with pytest.raises(UserError, match="a is named twice"):
+        task_numbers("task_weights", "a=2,a=3")

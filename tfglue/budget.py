@@ -2,7 +2,7 @@
 
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -191,9 +191,11 @@ class Budget:
         }
 
 
-def updates_line(updates_per_epoch: int, total_updates: int, config: TrainConfig) -> str:
-    """One line on what training does."""
-    update = f"{config.batch_size}"
+def updates_line(
+    updates_per_epoch: int, total_updates: int, config: TrainConfig, batch_sizes: Iterable[int]
+) -> str:
+    """One line on what training does; `batch_sizes` are those of the tasks."""
+    update = " or ".join(map(str, sorted(set(batch_sizes))))
     if config.accumulate > 1:
         update += f" x {config.accumulate}"
     return (

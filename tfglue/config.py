@@ -76,7 +76,8 @@ class TrainConfig:
         None, "overrides every dropout rate of encoder and head", kind=float, least=0, most=0.99
     )
     head_dropout: float | None = setting(
-        None, "overrides the dropout rate of the head alone", kind=float, least=0, most=0.99
+        None, "overrides the dropout rate of the head; may differ by task, in a recipe",
+        kind=float, least=0, most=0.99,
     )
     recipe: str | None = setting(None, "published settings by name, or a YAML file")
     max_length: int | None = setting(None, "tokens a row at most", kind=int, least=8)
@@ -93,8 +94,8 @@ class TrainConfig:
     )
     null_score_diff_threshold: str = setting(
         "tuned",
-        "how far having no answer must beat the best answer: a number, or tuned on a tenth of the "
-        "training questions, set aside",
+        "how far having no answer must beat the best answer: a number, or tuned on a tenth of all "
+        "training questions, set aside before --train_examples",
     )
     balance: bool = setting(
         False, "draw rows of every class (with and without answer) equally often", kind=bool
@@ -210,7 +211,7 @@ _OF_QUESTIONS = ("doc_stride", "max_query_length", "negatives", "balance")
 _OF_KINDS = {
     "classify": ("balance",),
     "span": (*_OF_QUESTIONS, "n_best_size", "max_answer_length", "null_score_diff_threshold"),
-    "answerable": _OF_QUESTIONS,
+    "answerable": (*_OF_QUESTIONS, "null_score_diff_threshold"),
     "tag": ("labels",),
 }
 
@@ -246,9 +247,12 @@ def task_numbers(setting: str, text: str | None) -> dict[str, float]:
     found = {}
     for part in task_list(text):
         name, equals, value = part.partition("=")
+        name = name.strip()
+        if name in found:
+            raise UserError(f"--{setting} {text}: {name} is named twice; name every task once")
         try:
-            found[name.strip()] = float(value)
-            if not (equals and 0 < found[name.strip()] < math.inf):
+            found[name] = float(value)
+            if not (equals and 0 < found[name] < math.inf):
                 raise ValueError
         except ValueError:
             raise UserError(

@@ -39,7 +39,7 @@ def model_card(manifest: Mapping[str, Any], metrics: Mapping[str, Any], path: st
                 lines.append(f"| {task} | {split} | {rows} | {shown} | {value:.4f} |")
     lines += [
         "",
-        f"Weights: {manifest['result']['kept']}. Metrics are over whole splits.",
+        f"Weights: {manifest['result']['kept']}. Metrics are over {_scored(manifest)}.",
         "",
         "![training curves](curves.png)",
         "",
@@ -58,6 +58,11 @@ def model_card(manifest: Mapping[str, Any], metrics: Mapping[str, Any], path: st
     lines += ["", "## Settings", "", "| setting | value |", "|---|---|"]
     lines += [
         f"| {name} | {value} |" for name, value in manifest["config"].items() if value is not None
+    ]
+    lines += [
+        f"| {name} of {task} | {value} |"
+        for task, own in manifest.get("task_settings", {}).items() for name, value in own.items()
+        if value != manifest["config"].get(name)
     ]
     lines += [
         "",
@@ -112,3 +117,9 @@ def _chain(parents: Sequence[Mapping[str, Any]], tasks: str) -> list[str]:
         facts = [f"`{parent['run']}`{epoch}", *([scores] if scores else [])]
         lines.append(f"{number}. {', '.join(parent['tasks'])}: {'; '.join(facts)}")
     return [*lines, f"{len(parents) + 1}. {tasks}: this run", ""]
+
+
+def _scored(manifest: Mapping[str, Any]) -> str:
+    """What the dev scores are of."""
+    count = manifest["config"].get("dev_examples")
+    return "whole splits" if count is None else f"at most {count} rows of each split"

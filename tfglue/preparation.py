@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tfglue.adapters import read_adapter
-from tfglue.config import TrainConfig, settings_of_other_kinds
+from tfglue.config import OF_EACH_TASK, TrainConfig, settings_of_other_kinds
 from tfglue.data.examples import Examples
 from tfglue.data.features import Features
 from tfglue.data.held_out import TUNING_SPLIT, split_held_out
@@ -139,6 +139,12 @@ def prepare(
             own = replace(config, **task_settings[task.name])
         else:
             own = task_config(config, given_here, task, len(chosen))
+        differing = [
+            f"{name} {getattr(own, name)}" for name in OF_EACH_TASK
+            if getattr(own, name) != getattr(config, name)
+        ]
+        if differing:
+            say(f"settings of {task.name} alone: {', '.join(differing)}")
         if own.max_length > loaded.encoder.max_sequence_length:
             limit = loaded.encoder.max_sequence_length
             raise UserError(f"--max_length: {config.encoder} has {limit} positions, not more")

@@ -25,6 +25,9 @@ from tfglue.training_recipe import TrainingRecipe, read_recipe
 TINY = {"max_length": 64, "batch_size": 32, "learning_rate": 1e-3, "epochs": 6.0}
 TINY_PAIR_EPOCHS = 20.0
 
+EXCLUSIVE = (("train_examples", "train_fraction"), ("steps_per_epoch", "steps_per_task"))
+"""Settings of which one can be given."""
+
 
 def resolve(given: Mapping[str, Any], *tasks: Task) -> TrainConfig:
     """Fills what the user did not give.
@@ -94,6 +97,9 @@ def _layered(
     given: Mapping[str, Any], values: Mapping[str, Any], tasks: Sequence[Task]
 ) -> dict[str, Any]:
     """What is given over `values` of a recipe over the tasks' own settings."""
+    for pair in EXCLUSIVE:
+        if any(given.get(name) is not None for name in pair):
+            values = {name: value for name, value in values.items() if name not in pair}
     if {**values, **given}.get("encoder", "tiny") == "tiny":
         pairs = any(len(task.text_fields) == 2 for task in tasks)
         own = TINY | ({"epochs": TINY_PAIR_EPOCHS} if pairs else {})
@@ -104,8 +110,9 @@ def _layered(
 
 
 def _check(config: TrainConfig, tasks: Sequence[Task]) -> None:
-    if config.train_examples is not None and config.train_fraction is not None:
-        raise UserError("--train_examples and --train_fraction exclude each other; give one")
+    for one, other in EXCLUSIVE:
+        if getattr(config, one) is not None and getattr(config, other) is not None:
+            raise UserError(f"--{one} and --{other} exclude each other; give one")
     for name in ("dev_file", "test_file", "text_fields", "label_field", "kind"):
         if getattr(config, name) is not None and config.train_file is None:
             raise UserError(f"--{name} goes with --train_file, your own data")
@@ -116,8 +123,6 @@ def _check(config: TrainConfig, tasks: Sequence[Task]) -> None:
     evaluation_interval(config.evaluate_every, updates_per_epoch=1)
     saved_epochs(config.save)
     null_threshold(config)
-    if config.steps_per_epoch is not None and config.steps_per_task is not None:
-        raise UserError("--steps_per_epoch and --steps_per_task exclude each other; give one")
     _check_several(config, tasks)
 
 

@@ -192,7 +192,8 @@ class Training:
         budget = Budget.of(self.model)
         for line in budget.lines():
             self.say(line)
-        self.say(updates_line(self.updates_per_epoch, self.total_updates, self.config))
+        sizes = [one.config.batch_size for one in self.prepared.tasks.values()]
+        self.say(updates_line(self.updates_per_epoch, self.total_updates, self.config, sizes))
         self.say(budget.check_disk(self.output.path, self._kept_epochs()))
         with self._own_folder(), locked(self.folder), self._ways_to_go_on():
             self._begin_folder()

@@ -10,8 +10,10 @@ from tests.training.small_model import small_features, small_step, values
 from tfglue.data.batches import MODEL_INPUTS, padded_batch
 from tfglue.errors import UserError
 from tfglue.run_folder import RunFolder
+from tfglue.training.checkpoint import CheckpointFolder
 from tfglue.training.freezing import freeze
 from tfglue.training.seeds import dropout_seed
+from tfglue.training.state import TrainingState
 
 ROWS = np.arange(16)
 
@@ -34,6 +36,33 @@ def trained(request, tmp_path_factory):
     folder = RunFolder(tmp_path_factory.mktemp(request.param))
     folder.save_weights(model)
     return model, before, losses, folder
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_going_on_from_a_checkpoint_ends_with_the_same_weights(name, tmp_path):
+    batch = padded_batch(small_features("nli"), ROWS)
+
+    def fresh():
+        model = adapted_model(name, dropout=0.1)
+        step = small_step(model, "adamw", learning_rate=1e-2, weight_decay=0.01)
+        return model, step, TrainingState(model.trained_weights(), step.optimizer, None)
+
+    def train(step, updates):
+        for update in updates:
+            step("nli", [batch], 16, [dropout_seed(0, update, 0)])
+
+    whole, step, _ = fresh()
+    train(step, range(50))
+    _, step, state = fresh()
+    train(step, range(25))
+    checkpoints = CheckpointFolder(tmp_path / "checkpoint")
+    state.save(checkpoints)
+    gone_on, step, state = fresh()
+    assert state.restore(checkpoints)
+    train(step, range(25, 50))
+    after = values(gone_on)
+    for weight, value in values(whole).items():
+        np.testing.assert_array_equal(after[weight], value, weight)
 
 
 def inputs_of(task):

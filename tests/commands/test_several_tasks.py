@@ -168,6 +168,24 @@ def test_restarts_of_several_tasks_are_ranked_by_the_mean_of_their_main_metrics(
     assert compare.main([str(tmp_path / "series")]) == 0
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("--steps_per_task 4", "12 an epoch"),
+        ("--steps_per_epoch 7", "7 an epoch"),
+        ("", "18 an epoch"),  # 40 rows of sst, of ner, and at least as many windows of squad2.
+        ("--task_cap 16", "6 an epoch"),
+    ],
+)
+def test_an_epoch_has_as_many_updates_as_asked_for(words, expected, tmp_path, capsys):
+    command = (
+        "--task sst,ner,squad2 --data sample --train_examples 40 --batch_size 8 --max_steps 0 "
+        f"--null_score_diff_threshold 0 --output {tmp_path / 'run'} {words}"
+    )
+    assert train.main(command.split()) == 0
+    assert expected in capsys.readouterr().out
+
+
 def test_best_by_task_is_for_several_tasks(capsys):
     assert train.main(["--task", "sst", "--save", "best_by_task"]) == 2
     assert "goes with several tasks" in capsys.readouterr().err

@@ -1,10 +1,16 @@
 """Rows of tagged sentences: one token answers for each word."""
 
 import numpy as np
+import pytest
 
+from tfglue import tasks
+from tfglue.data.features import NO_LABEL
+from tfglue.data.sources import open_source
 from tfglue.data.tag_features import tag_features
 from tfglue.data.tagged_sentences import TaggedSentences
 from tfglue.data.tokenizer import BertTokenizer
+from tfglue.predictions.predictions import Outputs
+from tfglue.predictions.tags import TagPredictions
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "play", "##ing", "##s", "the", "cat"]
 TOKENIZER = BertTokenizer(WORDS, lower_case=True)
@@ -64,3 +70,21 @@ def test_chosen_sentences_keep_their_words_and_tags():
     taken = sentences(["a", "b"], ["c"], ["d", "e", "f"]).take(np.array([2, 0]))
     assert [taken.sentence(row) for row in range(2)] == [["d", "e", "f"], ["a", "b"]]
     assert taken.tags.tolist() == [3, 4, 5, 0, 1] and taken.ids == ["2", "0"]
+
+
+@pytest.mark.parametrize("task", ["ner", "chunk", "pos"])
+@pytest.mark.parametrize(("casing", "max_length"), [("uncased", 128), ("cased", 16)])
+def test_every_word_of_real_files_gets_its_own_tag_back(shared_data, task, casing, max_length):
+    """One-hot logits at the labelled tokens, read as predictions, are the gold tags."""
+    tokenizer = BertTokenizer.from_file(shared_data / "vocab" / f"bert-base-{casing}-vocab.txt")
+    source = open_source(tasks.get(task), str(shared_data))
+    for split in source.splits():
+        examples = source.read(split)
+        features = tag_features(examples, tokenizer, max_length)
+        assert features.lengths.max() <= max_length
+        logits = np.zeros((len(features.token_ids), len(source.task.labels)), np.float32)
+        labelled = np.flatnonzero(features.labels != NO_LABEL)
+        logits[labelled, features.labels[labelled]] = 1
+        found = TagPredictions(source.task, examples, features, Outputs(logits, None))
+        assert len(labelled) == len(examples.words)
+        assert np.array_equal(found.values, examples.tags)

@@ -59,6 +59,7 @@ def small_step(
     clip_norm=1.0,
     precision="float32",
     learning_rate=None,
+    loss_weights=None,
     **more,
 ):
     """A step with a constant rate on all trained weights of `model`."""
@@ -68,7 +69,10 @@ def small_step(
     built = build_optimizer(
         optimizer, WarmupSchedule(rate, 0, 100, decay=False), model.trained_weights(), **options
     )
-    return TrainStep(model, built, TASK_KINDS, clip_norm=clip_norm, precision=precision)
+    return TrainStep(
+        model, built, TASK_KINDS, clip_norm=clip_norm, precision=precision,
+        loss_weights=loss_weights,
+    )
 
 
 def values(model: TransferModel) -> dict[str, np.ndarray]:

@@ -62,6 +62,20 @@ def test_the_update_is_the_gradient_of_the_mean_loss():
         assert np.allclose(after[name], expected, atol=1e-6), name
 
 
+def test_the_loss_of_a_task_counts_as_often_as_its_weight_says():
+    features = small_features()
+    before = values(small_model())
+    moved = {}
+    for weight in (1.0, 2.5):
+        model = small_model()
+        step = small_step(model, clip_norm=0, loss_weights={"nli": weight, "sim": 9.0})
+        update(step, "nli", batches_of(features, range(9)))
+        moved[weight] = {name: value - before[name] for name, value in values(model).items()}
+    for name, difference_of_one in moved[1.0].items():
+        assert np.allclose(moved[2.5][name], 2.5 * difference_of_one, atol=1e-6), name
+    assert any(np.abs(value).max() > 1e-4 for value in moved[1.0].values())
+
+
 def test_weights_of_other_tasks_do_not_move_even_with_momentum_and_decay():
     model = small_model()
     step = small_step(model, "adamw", weight_decay=0.1)

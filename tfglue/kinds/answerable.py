@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+from sklearn.metrics import roc_curve
 
+from tfglue.config import null_threshold
 from tfglue.data.span_features import CLS_POSITION
 from tfglue.errors import UserError
 from tfglue.kinds.classify import Classify
-from tfglue.kinds.span import QuestionKind, has_negatives
+from tfglue.kinds.span import NULL_THRESHOLD, QuestionKind, has_negatives
 from tfglue.predictions.answerable import ANSWERABLE, UNANSWERABLE, AnswerablePredictions
 
 
@@ -28,7 +30,23 @@ class Answerable(QuestionKind, Classify):
 
     def predictions(self, task, examples, features, outputs, config, calibration):
         """How sure the model is that each question is answerable."""
-        return AnswerablePredictions(task, examples, features, outputs)
+        threshold = calibration.get(NULL_THRESHOLD, null_threshold(config) or 0.0)
+        return AnswerablePredictions(task, examples, features, outputs, threshold)
+
+    def calibrate(self, predictions):
+        """The threshold at which both classes are found best, each weighing the same.
+
+        Where it is tuned, far fewer questions may be unanswerable than elsewhere.
+        """
+        unanswerable = ~predictions.examples.answerable
+        if unanswerable.all() or not unanswerable.any():
+            return {NULL_THRESHOLD: 0.0}
+        wrong, right, borders = roc_curve(
+            unanswerable, predictions.null_differences, drop_intermediate=False
+        )
+        best = int(np.argmax(right[1:] - wrong[1:])) + 1  # The first border is infinite.
+        below = predictions.null_differences[predictions.null_differences < borders[best]]
+        return {NULL_THRESHOLD: float((borders[best] + below.max(initial=borders[best] - 2)) / 2)}
 
     def floor(self, task, examples):
         """The share of unanswerable questions: the average precision of a guess."""

@@ -20,7 +20,7 @@ _TUNING_SHARE = 0.1
 
 
 class QuestionKind(Kind):
-    """What kinds on questions and passages have in common: windows, and what users type."""
+    """What kinds on questions and passages share: windows, what users type, what is tuned on."""
 
     def encode(self, task, examples, tokenizer, config, training=False):
         """Windows of at most `max_length` tokens."""
@@ -29,6 +29,11 @@ class QuestionKind(Kind):
             has_negatives(task, config),
         )
         return span_features(examples, tokenizer, windowing, training)
+
+    def tuning_share(self, task, config):
+        """A tenth, where a threshold is to be tuned."""
+        tuned = has_negatives(task, config) and null_threshold(config) is None
+        return _TUNING_SHARE if tuned else 0.0
 
     def typed(self, task, rows, origin):
         """Questions, each with the passage typed beside it.
@@ -101,11 +106,6 @@ class Span(QuestionKind):
     def floor(self, task, examples):
         """The F1 of never giving an answer."""
         return float(1 - examples.answerable.mean())
-
-    def tuning_share(self, task, config):
-        """A tenth, where a threshold is to be tuned."""
-        tuned = has_negatives(task, config) and null_threshold(config) is None
-        return _TUNING_SHARE if tuned else 0.0
 
     def calibrate(self, predictions):
         """The threshold with the best F1."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import softmax
+from scipy.special import expit
 
 from tfglue.data.questions import Questions
 from tfglue.data.span_features import SpanFeatures
@@ -25,22 +25,29 @@ class AnswerablePredictions(ClassPredictions):
         examples: `Questions`.
         features: `SpanFeatures`.
         outputs: logits (rows, 2).
+        threshold: how far the log-odds must speak for unanswerable; 0 takes the likelier class.
     """
 
     examples: Questions
     features: SpanFeatures
+    threshold: float = 0.0
+
+    @cached_property
+    def null_differences(self):
+        """Log-odds of being unanswerable, by the window most like an answer, (questions,)."""
+        logits = self.outputs.logits.astype(np.float64)
+        of_windows = logits[:, UNANSWERABLE] - logits[:, ANSWERABLE]
+        return np.minimum.reduceat(of_windows, self.features.question_splits[:-1])
 
     @cached_property
     def probabilities(self):
         """float64 (questions, 2): of being answerable, and of being unanswerable."""
-        of_windows = softmax(self.outputs.logits.astype(np.float64), axis=-1)[:, ANSWERABLE]
-        best = np.maximum.reduceat(of_windows, self.features.question_splits[:-1])
-        return np.stack([best, 1 - best], axis=1)
+        return np.stack([expit(-self.null_differences), expit(self.null_differences)], axis=1)
 
     @cached_property
     def values(self):
         """Class ids, (questions,)."""
-        return np.argmax(self.probabilities, axis=-1)
+        return np.where(self.null_differences > self.threshold, UNANSWERABLE, ANSWERABLE)
 
     def metrics(self):
         """``average_precision`` of finding what is unanswerable, and ``accuracy``."""
