@@ -23,7 +23,7 @@ from tfglue.errors import UserError, suggestion
 from tfglue.flags import add_flags, given
 
 if TYPE_CHECKING:
-    from tfglue.activations.extraction import Extraction
+    from tfglue.activations.extraction import RUN, Extraction
     from tfglue.run import Run
 
 _OF_TRAINING_HERE = ("encoder", "task", "data")
@@ -105,7 +105,8 @@ def _extraction(flags, settings: dict, folder: Path) -> "Extraction":
     facts = {
         "encoder": {
             "digest": weights_digest(opened.encoder.named_weights()),
-            "name": str(opened.weights_folder),
+            "name": flags.run or str(folder / RUN),
+            "num_layers": opened.encoder.num_layers,
         },
         "tokenizer": opened.tokenizer.digest(),
         "task": task.name,

@@ -14,7 +14,7 @@ PACKAGES = ("tfglue", "tuning", "data_prep")
 # Lower numbers know nothing of higher ones. Inside a layer imports are free.
 LAYERS = (
     ("tfglue.errors", "tfglue.files", "tfglue.form", "tfglue.registry", "tfglue.flags",
-     "tfglue.command_line"),
+     "tfglue.command_line", "tfglue.named_settings"),
     ("tfglue.tasks",),
     ("tfglue.config", "tfglue.training_recipe", "tfglue.resolution"),
     ("tfglue.data", "tfglue.metrics"),
@@ -23,6 +23,7 @@ LAYERS = (
     ("tfglue.predictions",),
     ("tfglue.kinds",),
     ("tfglue.training",),
+    ("tfglue.activations",),
     ("tfglue.manifest_check", "tfglue.experiment_plan", "tfglue.run_folder",
      "tfglue.curves", "tfglue.model_card", "tfglue.results", "tfglue.budget", "tfglue.output",
      "tfglue.task_choice", "tfglue.preparation", "tfglue.manifest", "tfglue.evaluation",

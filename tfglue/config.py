@@ -71,6 +71,15 @@ class TrainConfig:
         "bottleneck, parallel, lhuc, top_attention, top_layer, lora; name:key=value,...; or a "
         "published JSON file",
     )
+    head: str = setting(
+        "linear",
+        "what answers: linear, or adapter_pooler, which reads all layers; name:key=value,...",
+    )
+    activations: str | None = setting(
+        None,
+        "store made by data_prep.activations, read in the encoder's place; it is the one of --init "
+        "[the store's run], and frozen",
+    )
     freeze: str = setting("none", "none, embeddings, layers:N, encoder_except_norms, encoder")
     dropout: float | None = setting(
         None, "overrides every dropout rate of encoder and head", kind=float, least=0, most=0.99

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from tfglue import tasks
+from tfglue.activations.store import with_store
 from tfglue.adapters import read_adapter
 from tfglue.chain import intermediate_tasks, train_steps
 from tfglue.config import OF_EXPERIMENTS, OF_ONE_COMMAND, TrainConfig, task_list
@@ -18,6 +19,7 @@ from tfglue.data.sources import Source, open_source
 from tfglue.errors import UserError
 from tfglue.experiment_plan import ExperimentPlan
 from tfglue.flags import checked
+from tfglue.models.head_config import read_head
 from tfglue.output import claim_output, free_output, locked
 from tfglue.preparation import prepare
 from tfglue.resolution import resolve
@@ -51,6 +53,10 @@ def train(
     if "adapter" in given:
         # Written out, so that a run does not depend on a file or on defaults of another version.
         given["adapter"] = str(read_adapter(given["adapter"]) or "none")
+    if "head" in given:
+        given["head"] = str(read_head(given["head"]))
+    if given.get("activations"):
+        given = with_store(given)
     if not given.get("train_file") and given.get("task"):
         given["task"] = task_names(given["task"])
     elif declared := tasks.find(given.get("task", "")):

@@ -11,6 +11,7 @@ from tfglue.adapters import EncoderShape, read_adapter
 from tfglue.errors import UserError
 from tfglue.files import digest_tensor_file
 from tfglue.kinds import KINDS
+from tfglue.models.head_config import read_head
 from tfglue.run_folder import RunFolder, fill_weights
 from tfglue.task_part import TaskPart
 from tfglue.tasks.task import Task
@@ -109,6 +110,6 @@ def _shape(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 def _layers(part: TaskPart, shape: EncoderShape) -> dict[str, keras.layers.Layer]:
     """What the part's tensors are weights of."""
-    config = read_adapter(part.adapter)
+    config, head = read_adapter(part.adapter), read_head(part.settings.get("head") or "linear")
     adapters = {} if config is None else {"adapters": config.build(shape)}
-    return adapters | {"heads": KINDS.get(part.task.kind).head(part.task, shape)}
+    return adapters | {"heads": KINDS.get(part.task.kind).head(part.task, shape, head)}

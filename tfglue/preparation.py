@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tfglue.activations.store import ActivationStore
 from tfglue.adapters import read_adapter
 from tfglue.config import OF_EACH_TASK, TrainConfig, settings_of_other_kinds
 from tfglue.data.examples import Examples
@@ -19,6 +20,7 @@ from tfglue.initial_run import InitialRun, init_line
 from tfglue.kinds import KINDS, Kind
 from tfglue.models.checkpoints import LoadedEncoder, load_encoder
 from tfglue.models.encoder import BertEncoder
+from tfglue.models.head_config import read_head
 from tfglue.resolution import resolve, task_config
 from tfglue.task_choice import Say, choose_tasks
 from tfglue.tasks.task import Task
@@ -116,7 +118,10 @@ def prepare(
     given_here = {**given, "encoder": initial.encoder_name} if initial else given
     config = resolve(given_here, *declared)
     # Written out, so that a run does not depend on a file or on defaults of another version.
-    config = replace(config, adapter=str(read_adapter(config.adapter) or "none"))
+    config = replace(
+        config, adapter=str(read_adapter(config.adapter) or "none"),
+        head=str(read_head(config.head)),
+    )
     if config.encoder == "tiny" and all(source.kind == "sample" for _, source in chosen):
         say(_DEMONSTRATION.format(task=config.task))
     say(f"settings: {_settings_line(config, declared)}")
@@ -131,6 +136,11 @@ def prepare(
     if config.dropout is not None:
         loaded.encoder.set_dropout(config.dropout)
     freeze(loaded.encoder, config.freeze)
+    digest = loaded.digest()
+    store = ActivationStore(config.activations) if config.activations else None
+    if store is not None:
+        store.check_encoder(digest, loaded.source)
+        say(f"activations: {store.folder}, {store.form}")
     say(f"encoder: {loaded.source}; {loaded.report}")
     tokenizer = loaded.tokenizer(_LOWER_CASE[config.lower_case])
     prepared = {}
@@ -148,10 +158,11 @@ def prepare(
         if own.max_length > loaded.encoder.max_sequence_length:
             limit = loaded.encoder.max_sequence_length
             raise UserError(f"--max_length: {config.encoder} has {limit} positions, not more")
-        prepared[task.name] = _prepare_task(task, source, own, tokenizer, say, len(chosen) > 1)
-    return Prepared(
-        given, config, prepared, tokenizer, loaded, loaded.digest(), shape, initial
-    )
+        one = _prepare_task(task, source, own, tokenizer, say, len(chosen) > 1)
+        if store is not None:
+            one = replace(one, features=store.joined(one.features, task, one.kind, own.head))
+        prepared[task.name] = one
+    return Prepared(given, config, prepared, tokenizer, loaded, digest, shape, initial)
 
 
 def _prepare_task(

@@ -14,6 +14,7 @@ from tfglue.errors import UserError
 from tfglue.kinds import KINDS
 from tfglue.kinds.kind import Calibration
 from tfglue.models.encoder import BertEncoder
+from tfglue.models.head_config import read_head
 from tfglue.models.transfer_model import TransferModel
 from tfglue.predictions.predictions import Predictions
 from tfglue.run_folder import RunFolder, task_config_of
@@ -97,7 +98,10 @@ class Run:
         elif which is not None:  # Tasks added later have no part of an earlier encoder.
             tasks = {n: task for n, task in tasks.items() if n not in manifest.get("added", {})}
         encoder = BertEncoder(**manifest["encoder"]["config"])
-        model = build_model(tasks, encoder, manifest["config"].get("adapter") or "none")
+        config = manifest["config"]
+        model = build_model(
+            tasks, encoder, config.get("adapter") or "none", config.get("head") or "linear"
+        )
         folder.load_weights(model, weights)
         configs = {name: task_config_of(manifest, name) for name in tasks}
         run = cls(folder, tasks, tokenizer, model, configs, folder.calibration(which))
@@ -173,6 +177,7 @@ def build_model(
     tasks: Mapping[str, Task],
     encoder: BertEncoder,
     adapter: str,
+    head: str,
     head_dropout: Mapping[str, float | None] | None = None,
 ) -> TransferModel:
     """An encoder with a fresh head and adapter for every task.
@@ -181,12 +186,14 @@ def build_model(
         tasks: task name -> declaration.
         encoder: shared by all; heads and adapters drop out as it does.
         adapter: as `read_adapter` reads it; ``none`` for no adapters.
+        head: as `read_head` reads it.
         head_dropout: task name -> dropout rate of its head, where that has one of its own.
     """
-    heads = {name: KINDS.get(task.kind).head(task, encoder) for name, task in tasks.items()}
-    for name, rate in (head_dropout or {}).items():
-        if rate is not None:
-            heads[name].dropout.rate = rate
+    chosen, rates = read_head(head), head_dropout or {}
+    heads = {
+        name: KINDS.get(task.kind).head(task, encoder, chosen, rates.get(name))
+        for name, task in tasks.items()
+    }
     config = read_adapter(adapter)
     shape = EncoderShape.of(encoder)
     adapters = {} if config is None else {name: config.build(shape) for name in tasks}

@@ -137,7 +137,9 @@ class Training:
     def _build_model(self) -> TransferModel:
         config, encoder = self.config, self.prepared.loaded.encoder
         head_dropout = {n: one.config.head_dropout for n, one in self.prepared.tasks.items()}
-        model = build_model(self.tasks, encoder, config.adapter, head_dropout)
+        model = build_model(
+            self.tasks, encoder, config.adapter, config.head, head_dropout
+        )
         for name, head in model.heads.items():
             weights = {f"{name}.{key}": weight for key, weight in head.named_weights().items()}
             initialize_weights(weights, encoder.initializer_range, config.seed)

@@ -15,7 +15,7 @@ RECIPES = Path(__file__).parent / "recipes"
 # A recipe says how to train; what is trained on, and where it goes, is said with each command.
 _NOT_IN_RECIPES = (
     "task", "data", "train_file", "dev_file", "test_file", "text_fields", "label_field", "kind",
-    "recipe", "strategy", "init", "init_parts", *NOT_STORED,
+    "recipe", "strategy", "init", "init_parts", "activations", *NOT_STORED,
 )
 
 

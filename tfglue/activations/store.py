@@ -1,6 +1,7 @@
 """A folder of activations: what it holds, and reading any rows of it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,16 @@ from tfglue.data.features import Features
 from tfglue.errors import UserError
 from tfglue.files import read_json, write_json
 from tfglue.form import check_form
+from tfglue.kinds import Kind
+from tfglue.models.head_config import read_head
+from tfglue.tasks.task import Task
 
 FORMAT = "tfglue.activations.v1"
 MANIFEST = "manifest.json"
 
 _FORM = {
     "format": str,
-    "encoder": {"digest": str, "name": str},
+    "encoder": {"digest": str, "name": str, "num_layers": int},
     "form": {"layers": [int], "width": int, "dtype": str, "tokens": str},
     "splits": {str: {"rows": int, "tokens": int, "digest": str, "shards": [str]}},
 }
@@ -89,6 +93,39 @@ class ActivationStore:
                 f"({self.manifest['encoder']['name']}), not of {name}; extract them from it"
             )
 
+    def joined(
+        self, features: Mapping[str, Features], task: Task, kind: Kind, head: str
+    ) -> dict[str, Features]:
+        """Rows of a task with their hidden states.
+
+        Args:
+            features: split name -> rows.
+            task: which task they are of.
+            kind: its kind.
+            head: what reads the states, as `read_head` reads it.
+
+        Raises:
+            UserError: rows are not in the store, or less of them than the head reads.
+        """
+        chosen, last = read_head(head), self.manifest["encoder"]["num_layers"]
+        every = self.form.layers == tuple(range(last + 1))
+        if not every and (chosen.all_layers or self.form.layers[-1] != last):
+            held = ",".join(map(str, self.form.layers))
+            raise UserError(
+                f"--activations {self.folder}: holds the states {held} alone, and --head "
+                f"{chosen.name} reads {'all' if chosen.all_layers else 'the last'}; extract them"
+            )
+        if self.form.tokens == "first" and chosen.all_tokens(kind.every_token):
+            raise UserError(
+                f"--activations {self.folder}: holds the first token alone, and --head "
+                f"{chosen.name} reads all of {task.name}; extract them, or for texts use "
+                "--head linear or adapter_pooler:tokens=first"
+            )
+        return {
+            split: replace(rows, stored=self.rows_of(rows, f"{task.name} {split}"))
+            for split, rows in features.items()
+        }
+
     def rows_of(self, features: Features, what: str) -> "StoredRows":
         """The rows of `features`; `what` they are is for the message.
 
@@ -156,3 +193,25 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Writes a store's manifest."""
     write_json(folder / MANIFEST, {"format": FORMAT, **manifest})
+
+
+def with_store(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with what ``--activations`` implies: the run of its encoder, which is frozen.
+
+    Raises:
+        UserError: the folder is no store, or other settings contradict it.
+    """
+    manifest = read_manifest(Path(given["activations"]))
+    if given.get("freeze", "encoder") != "encoder":
+        raise UserError(
+            f"--activations: its encoder is frozen, so --freeze {given['freeze']} cannot be; leave "
+            "it out"
+        )
+    if given.get("adapter", "none") != "none":
+        raise UserError("--activations: adapters are parts of the encoder, which does not run here")
+    if given.get("intermediate"):
+        raise UserError("--activations: --intermediate trains the encoder, which does not run here")
+    own = {"freeze": "encoder"}
+    if not given.get("init") and not given.get("encoder"):
+        own["init"] = manifest["encoder"]["name"]
+    return {**own, **given}

@@ -31,6 +31,10 @@ class StoreForm:
     dtype: str = "bfloat16"
     tokens: str = "all"
 
+    def __str__(self) -> str:
+        layers = ",".join(map(str, self.layers))
+        return f"states {layers} of {self.tokens} tokens, {self.dtype}"
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "StoreForm":
         """The form that `to_dict` describes."""

@@ -21,6 +21,9 @@ _WINDOW_BATCHES = 50
 MODEL_INPUTS = ("token_ids", "segment_ids", "padding_mask")
 """What of a batch the encoder reads."""
 
+HIDDEN_STATES = "hidden_states"
+"""What of a batch stands in for the encoder, where it was computed before."""
+
 PLAN_VERSIONS = {"grouped": "grouped.v1", "plain": "plain.v1"}
 
 
@@ -114,9 +117,9 @@ def padded_batch(
 
     Returns:
         ``token_ids``, ``segment_ids``, ``padding_mask`` (int32, (batch, time), time being the
-        longest row's) and, for labelled features, ``labels`` ((batch,), (batch, labels) or, one a
-        token, (batch, time)) and ``row_mask`` (float32, (batch,)), which is 0 for rows that are
-        padding.
+        longest row's), ``hidden_states`` where they are stored, and, for labelled features,
+        ``labels`` ((batch,), (batch, labels) or, one a token, (batch, time)) and ``row_mask``
+        (float32, (batch,)), which is 0 for rows that are padding.
     """
     count = len(rows)
     rows = np.concatenate([rows, np.repeat(rows[:1], -count % padding.row_multiple)])
@@ -132,6 +135,8 @@ def padded_batch(
         "segment_ids": (mask & second).astype(np.int32),
         "padding_mask": mask.astype(np.int32),
     }
+    if features.stored is not None:
+        batch[HIDDEN_STATES] = features.stored.padded(rows, len(positions))
     if features.labels is not None:
         if features.label_per_token:
             batch["labels"] = np.where(mask, features.labels[places], NO_LABEL)
@@ -144,9 +149,15 @@ def padded_batch(
 def free_sizes(batch: Mapping[str, tf.Tensor]) -> dict[str, tf.TensorSpec]:
     """Signature of batches like this one, of any size, so that a step is traced once for all."""
     return {
-        name: tf.TensorSpec([None] * value.shape.rank, value.dtype)
+        # Hidden states have free rows and tokens; layers and units are the encoder's.
+        name: tf.TensorSpec([None] * min(value.shape.rank, 2) + value.shape[2:], value.dtype)
         for name, value in batch.items()
     }
+
+
+def model_inputs(batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """What of a batch the model reads."""
+    return {name: batch[name] for name in (*MODEL_INPUTS, HIDDEN_STATES) if name in batch}
 
 
 def _cut(rows: np.ndarray, size: int) -> list[np.ndarray]:

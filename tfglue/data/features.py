@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,6 +27,8 @@ class Features:
             for every token (tokens,); `NO_LABEL` where there is none. None if unlabelled.
         label_per_token: whether labels are those of tokens.
         truncated: how many rows lost tokens to the maximum length.
+        stored: hidden states of the rows, if they were computed before: has ``padded(rows, time)``,
+            see `tfglue.activations.store.StoredRows`.
     """
 
     token_ids: np.ndarray
@@ -34,6 +37,7 @@ class Features:
     labels: np.ndarray | None = None
     label_per_token: bool = False
     truncated: int = 0
+    stored: Any = None
 
     def __len__(self) -> int:
         return len(self.first_lengths)

@@ -28,6 +28,7 @@ class AdapterPoolerConfig(HeadConfig):
     """
 
     name = "adapter_pooler"
+    all_layers = True
 
     size: int = setting(64, "units that each state is projected to; 0 for none", kind=int, least=0)
     shared: bool = setting(True, "one projection for all layers, or one for each", kind=bool)
@@ -48,6 +49,9 @@ class AdapterPoolerConfig(HeadConfig):
             )
         if self.pooled and self.tokens != "first":
             raise UserError(f"--head {self.name}: pooled=true goes with tokens=first")
+
+    def all_tokens(self, every_token):
+        return every_token or self.tokens != "first"
 
     def build(self, num_outputs, encoder, dropout, every_token):
         states = encoder.num_layers + 1

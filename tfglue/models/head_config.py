@@ -2,9 +2,9 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from tfglue.named_settings import NamedSettings
+from tfglue.named_settings import NamedSettings, read_named
 from tfglue.registry import Registry
 
 if TYPE_CHECKING:
@@ -16,6 +16,12 @@ class HeadConfig(NamedSettings):
     """Settings of one kind of head; subclasses add fields."""
 
     flag = "head"
+    all_layers: ClassVar[bool]
+    """Whether states of all layers are read, or the last one's alone."""
+
+    @abstractmethod
+    def all_tokens(self, every_token: bool) -> bool:
+        """Whether states of all tokens are read, or the first one's alone."""
 
     @abstractmethod
     def build(
@@ -40,3 +46,16 @@ class HeadConfig(NamedSettings):
 
 HEADS: Registry[type[HeadConfig]] = Registry("head")
 """Every head by name; each file that declares one adds it."""
+
+
+def read_head(text: str) -> HeadConfig:
+    """Reads a ``--head`` setting: ``name`` or ``name:key=value,key=value``.
+
+    Raises:
+        UserError: for an unknown name or key, with the nearest one, or a value out of place.
+    """
+    # Each file that declares a head adds it.
+    import tfglue.models.adapter_pooler
+    import tfglue.models.heads  # noqa: F401
+
+    return read_named(text, HEADS)

@@ -16,6 +16,10 @@ class LinearConfig(HeadConfig):
     """BERT's own heads, without settings."""
 
     name = "linear"
+    all_layers = False
+
+    def all_tokens(self, every_token):
+        return every_token
 
     def build(self, num_outputs, encoder, dropout, every_token):
         return LinearHead(num_outputs, encoder.hidden_dim, dropout, every_token)

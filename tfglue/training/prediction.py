@@ -6,10 +6,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfglue.data.batches import (
-    MODEL_INPUTS,
     Padding,
     batches_by_length,
     free_sizes,
+    model_inputs,
     padded_batch,
 )
 from tfglue.data.features import Features
@@ -67,7 +67,7 @@ class Predictor:
         )
 
     def _run(self, task: str, batch) -> dict[str, tf.Tensor]:
-        key = (task, "labels" in batch)
+        key = (task, *sorted(batch))
         if key not in self._compiled:
             self._compiled[key] = tf.function(
                 lambda batch: self._forward(task, batch),
@@ -78,7 +78,7 @@ class Predictor:
     def _forward(self, task: str, batch) -> dict[str, tf.Tensor]:
         def replica(batch):
             batch = replica_rows(batch)
-            logits = self.model({name: batch[name] for name in MODEL_INPUTS}, task=task)
+            logits = self.model(model_inputs(batch), task=task)
             outputs = {"logits": gather_rows(logits)}
             if "labels" in batch:
                 outputs["losses"] = gather_rows(self.kinds[task].losses(batch, logits))

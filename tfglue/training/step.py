@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfglue.data.batches import MODEL_INPUTS, free_sizes
+from tfglue.data.batches import free_sizes, model_inputs
 from tfglue.kinds import Kind
 from tfglue.models.transfer_model import TransferModel
 from tfglue.training.accumulation import GradientAccumulator
@@ -126,7 +126,7 @@ class TrainStep:
         """Summed loss of this replica's rows, and its gradients."""
         weights = [weight.value for weight in self._weights[task]]
         batch = replica_rows(batch)
-        inputs = {name: batch[name] for name in MODEL_INPUTS}
+        inputs = model_inputs(batch)
         # Watching only trained weights ends the backward pass at the lowest of them.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
