@@ -32,9 +32,9 @@ def test_a_lock_on_a_deleted_file_is_none(tmp_path, monkeypatch):
         flock(stream, how)
 
     monkeypatch.setattr(fcntl, "flock", late)
-    with pytest.raises(UserError, match=f"^{folder.path}: another process is training into"):
-        with locked(folder):
-            pass
+    message = f"^{folder.path}: another process is training into"
+    with pytest.raises(UserError, match=message), locked(folder):
+        pass
     second.__exit__(None, None, None)
     with locked(folder):
         assert (folder.path / ".lock").exists()
