@@ -25,7 +25,7 @@ def write_run(path: Path, task: str, dev: dict, *, seed=0, floor=0.5, status="co
             "config": TrainConfig(task=task, max_length=64, seed=seed).to_dict(),
             "tasks": {task: task_to_dict(tasks.get(task))},
             "encoder": {"name": "tiny", "digest": "0", "config": ENCODER},
-            "tokenizer": {"digest": "0"},
+            "tokenizer": {"digest": "0", "lower_case": True},
             "data": {task: {"dev": {"origin": "here", "rows": rows, "digest": digest}}},
             "parents": [
                 {"run": parent, "epoch": None, "tasks": [parent], "scores": {}}

@@ -16,6 +16,7 @@ from tfglue.errors import UserError
 from tfglue.experiment_reading import read_experiments
 from tfglue.glue_score import GlueScore
 from tfglue.run_folder import RunFolder
+from tfglue.scored_row import mean_row, trained_metrics
 from tfglue.tasks.serialization import task_to_dict
 
 DIRECT = {0: 0.55, 1: 0.47, 2: 0.58, 3: 0.60, 4: 0.50}
@@ -132,6 +133,61 @@ def test_a_run_of_several_tasks_is_an_experiment_of_each(tmp_path):
     run.write_manifest(manifest)
     found = read_experiments([str(path)])
     assert [(e.task, e.scores) for e in found] == [("rte", [0.6]), ("sst", [0.9])]
+
+
+def with_added(path, task, dev, seed):
+    """A run that a task came to, which was trained elsewhere with `seed`."""
+    run = RunFolder(path)
+    content, metrics = run.manifest(), run.metrics()
+    content["tasks"][task] = task_to_dict(tasks.get(task))
+    content["task_settings"] = {task: {"seed": seed}}
+    content["data"][task] = {"dev": {"origin": "there", "rows": 7, "digest": "two"}}
+    content["added"] = {
+        task: {
+            "source": "there",
+            "lineage": [
+                {"run": name, "epoch": None, "tasks": [name], "scores": {}}
+                for name in ("rte", task)
+            ],
+        }
+    }
+    run.write_manifest(content)
+    run.write_metrics({**metrics, task: {"dev": dev}}, {**metrics["main"], task: next(iter(dev))})
+    return run
+
+
+def test_an_added_task_has_no_share_in_what_the_run_took(tmp_path):
+    path = write_run(tmp_path / "run", "rte", {"accuracy": 0.6}, seed=3, parents=("mnli",))
+    run = with_added(path, "wnli", {"accuracy": 0.5}, seed=8)
+    whole = mean_row(run, tmp_path)
+    assert (whole["score"], whole["metrics"]) == (0.6, {"dev": {"rte": 0.6}})
+    assert (whole["updates"], whole["seconds"]) == (33, 13.0)
+    rte, wnli = read_experiments([str(path)])
+    assert (rte.task, rte.seeds, rte.through) == ("rte", [3], ("mnli",))
+    assert (wnli.task, wnli.seeds, wnli.through) == ("wnli", [8], ("rte",))
+    assert (rte.mean_of("updates"), rte.mean_of("seconds")) == (33, 13.0)
+    assert (wnli.mean_of("updates"), wnli.mean_of("seconds")) == (None, None)
+    assert wnli.dev["rows"] == 7
+    assert "wnli: accuracy on dev" in Comparison([rte, wnli]).lines()
+
+
+def test_a_task_added_to_one_of_several_restarts_is_left_out(tmp_path):
+    path = write_series(tmp_path / "series", "rte", DIRECT, report=False)
+    before = read_experiments([str(path)])
+    run = with_added(path / "seeds" / "0", "wnli", {"accuracy": 0.5}, seed=8)
+    assert read_experiments([str(path)]) == before
+    assert trained_metrics(run) == {"rte": "accuracy"}
+    assert [e.task for e in read_experiments([str(run.path)])] == ["rte", "wnli"]
+
+
+def test_the_report_of_restarts_is_of_what_they_were_trained_on(tmp_path):
+    from tfglue.restarts import restarts_report
+
+    path = write_series(tmp_path / "series", "rte", DIRECT, report=False)
+    before = restarts_report(RunFolder(path), list(DIRECT))
+    with_added(path / "seeds" / "0", "wnli", {"accuracy": 0.5}, seed=8)
+    assert restarts_report(RunFolder(path), list(DIRECT)) == before
+    assert (before["task"], before["metric"]) == ("rte", "accuracy")
 
 
 def glue(tmp_path, **tasks):

@@ -1,13 +1,15 @@
 """A further task for a finished run: trained beside its frozen encoder, then added to it."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from tfglue.config import OF_EXPERIMENTS
+from tfglue.config import OF_EXPERIMENTS, OF_ONE_COMMAND
 from tfglue.errors import UserError
 from tfglue.experiment import train
-from tfglue.part_fit import check_free_name
+from tfglue.output import free_output
+from tfglue.part_fit import check_declared, check_free_name
 from tfglue.run_folder import RunFolder
 from tfglue.run_parts import RunParts
 from tfglue.task_choice import Say, choose_tasks
@@ -26,25 +28,43 @@ def train_task(folder: RunFolder, given: Mapping[str, Any], say: Say) -> None:
         say: takes each line of what is going on.
 
     Raises:
-        UserError: for settings that would change the encoder, a name that the run has already, and
-            all that training says.
+        UserError: for settings that would change the encoder or the vocabulary, a name that the run
+            has already or that is a built-in task's, and all that training says.
         Interrupted: after SIGINT or SIGTERM; the message says how to go on.
     """
     parts = RunParts(folder)
     settings = _settings(parts, given)
+    names = []
     if not settings.get("resume"):
         for task, _ in choose_tasks(settings, lambda line: None):
             check_free_name(task.name, folder, parts.manifest)
-    try:
-        trained = train(settings, say=say)
-    except Interrupted as interrupt:
-        run, output = shlex.quote(str(folder.path)), settings.get("output", "that output")
-        raise Interrupted(
-            f"{interrupt}; then python -m tfglue.parts add --run {run} --from {output}"
-        ) from None
+            check_declared(task, f"--task {task.name}", "--task")
+            names.append(task.name)
+    with _named_output(settings, names) as settings:
+        try:
+            trained = train(settings, say=say)
+        except Interrupted as interrupt:
+            run, output = (shlex.quote(str(path)) for path in (folder.path, settings["output"]))
+            raise Interrupted(
+                f"{interrupt}; then python -m tfglue.parts add --run {run} --from {output}"
+            ) from None
     for name in trained.tasks:
         add_trained(folder, trained.folder, name, None)
         say(f"added: {name} to {folder.path}, from {trained.folder.path}")
+
+
+@contextmanager
+def _named_output(settings: Mapping[str, Any], names: list[str]) -> Iterator[dict[str, Any]]:
+    """The settings with an output of their own: who is interrupted has to be told its name."""
+    if any(settings.get(name) for name in OF_ONE_COMMAND):
+        yield dict(settings)  # It is named, or training says that it has to be.
+        return
+    path = free_output("-".join(names)).path
+    try:
+        yield {**settings, "output": str(path)}
+    finally:
+        with suppress(OSError):
+            path.rmdir()  # Where nothing came of it; a folder that holds something stays.
 
 
 def add_trained(
@@ -76,9 +96,12 @@ def _settings(parts: RunParts, given: Mapping[str, Any]) -> dict[str, Any]:
         "freeze": "encoder",
         "adapter": parts.manifest["config"].get("adapter") or "none",
     }
-    for name in ("encoder", "init_parts", *OF_EXPERIMENTS, *fixed):
-        if given.get(name, fixed.get(name)) != fixed.get(name):
-            instead = f"it is {fixed[name]}" if name in fixed else "it has no place here"
+    lower_case = str(parts.manifest["tokenizer"]["lower_case"]).lower()
+    kept = fixed | {"lower_case": lower_case}
+    asked = {n: v for n, v in given.items() if (n, v) != ("lower_case", "auto")}
+    for name in ("encoder", "init_parts", *OF_EXPERIMENTS, *kept):
+        if asked.get(name, kept.get(name)) != kept.get(name):
+            instead = f"it is {kept[name]}" if name in kept else "it has no place here"
             raise UserError(
                 f"--{name}: a task that is added to {path} is trained beside its encoder as it "
                 f"is; {instead}, leave the flag out"

@@ -115,8 +115,12 @@ def _of_runs(
     name: str, path: Path, runs: Sequence[RunFolder], expected: int
 ) -> list[ScoredExperiment]:
     first = runs[0].finished_manifest()
-    main = runs[0].metrics()["main"]
-    if any(run.metrics()["main"] != main for run in runs):
+    # Tasks may have been added to one run of a series, or removed from one.
+    mains = [run.metrics()["main"] for run in runs]
+    main = {
+        task: metric for task, metric in mains[0].items() if all(task in other for other in mains)
+    }
+    if not main or any(other[task] != main[task] for other in mains for task in main):
         raise UserError(f"{path}: its runs are not of one task and metric; give them one by one")
     return [
         ScoredExperiment(
@@ -129,7 +133,7 @@ def _of_runs(
                 for run in runs
             ),
             expected,
-            _through(first),
+            _through(first, task),
             _dev(first, task),
         )
         for task, metric in main.items()
@@ -159,7 +163,7 @@ def _of_report(name: str, path: Path) -> list[ScoredExperiment]:
     expected = max(_asked_seeds(path), len(rows))
     task = report["task"]
     whole = ScoredExperiment(
-        name, path, task, report["metric"], tuple(rows), expected, _through(known),
+        name, path, task, report["metric"], tuple(rows), expected, _through(known, task),
         _dev(known, task),
     )
     if report["metric"] != MEAN_OF_TASKS or not all(run.is_run() for run in runs):
@@ -175,8 +179,11 @@ def _scored(row: dict[str, Any], file: Path) -> dict[str, Any]:
     return row
 
 
-def _through(manifest: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple("+".join(parent["tasks"]) for parent in manifest.get("parents", ()))
+def _through(manifest: Mapping[str, Any], task: str) -> tuple[str, ...]:
+    added = manifest.get("added", {}).get(task)
+    # The last of these is the run that trained the task itself.
+    parents = added["lineage"][:-1] if added else manifest.get("parents", ())
+    return tuple("+".join(parent["tasks"]) for parent in parents)
 
 
 def _dev(manifest: Mapping[str, Any], task: str) -> Mapping[str, Any]:

@@ -15,6 +15,14 @@ _SIZES = (
     "vocabulary_size", "num_layers", "num_heads", "hidden_dim", "intermediate_dim",
     "max_sequence_length", "num_segments",
 )
+LINEAGE = [
+    {
+        "run": str, "epoch": (int, None), "best_of?": str, "tasks": [str],
+        "scores": {str: {str: float}},
+    }
+]
+"""Form of `RunFolder.lineage`."""
+
 # What readers take for granted; more is written, and what came later is missing in older runs.
 _FORM = {
     "status": str,
@@ -39,19 +47,15 @@ _FORM = {
             "initializer_range?": float,
         },
     },
-    "tokenizer": {"digest": str},
+    "tokenizer": {"digest": str, "lower_case": bool},
     "task_settings?": {str: {str: object}},
-    "added?": {str: {"source": str}},
+    "added?": {str: {"source": str, "lineage": LINEAGE}},
     "data": {str: {str: {"origin": str, "rows": int, "digest": str}}},
-    "parents": [
-        {
-            "run": str, "epoch": (int, None), "best_of?": str, "tasks": [str],
-            "scores": {str: {str: float}},
-        }
-    ],
+    "parents": LINEAGE,
 }
 _FORM_OF_FINISHED = {
-    "result": {"updates": int, "floor?": {str: float}, "calibration?": {str: {str: float}}}
+    # Of a task that was trained elsewhere and merged here the updates are not known.
+    "result": {"updates?": int, "floor?": {str: float}, "calibration?": {str: {str: float}}}
 }
 
 

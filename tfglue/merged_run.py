@@ -1,7 +1,10 @@
 """A run of LoRA adapters as a plain one: a task's updates become part of the encoder."""
 
+import shlex
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tfglue.adapters.lora import Lora
 from tfglue.budget import Budget
@@ -11,7 +14,7 @@ from tfglue.model_card import model_card
 from tfglue.models.transfer_model import TransferModel
 from tfglue.run import Run
 from tfglue.run_folder import RunFolder
-from tfglue.task_part import OF_RESULT, named_task
+from tfglue.task_part import OF_RESULT, named_task, part_lineage
 from tfglue.tasks.serialization import task_to_dict
 
 # How the weights came about is what it was.
@@ -53,6 +56,13 @@ def merge_run(folder: RunFolder, name: str | None, output: Path) -> RunFolder:
     metrics = folder.metrics()
     kept = {name: metrics[name], "main": {name: metrics["main"][name]}}
     own = manifest["task_settings"].get(name, {})
+    parents = part_lineage(folder, manifest, name)
+    added = name in manifest.get("added", {})
+    if added:
+        manifest = _without_training(manifest) | {
+            "command": f"python -m tfglue.parts merge --run {shlex.quote(str(folder.path))} "
+            f"--task {name} --output {shlex.quote(str(output))}"
+        }
     result = {
         key: {task: found for task, found in value.items() if task == name}
         if key in OF_RESULT else value
@@ -64,7 +74,7 @@ def merge_run(folder: RunFolder, name: str | None, output: Path) -> RunFolder:
         "config": manifest["config"] | own | {"task": name, "adapter": "none"},
         "task_settings": {name: own},
         "data": {name: manifest["data"].get(name, {})},
-        "parents": folder.lineage(),
+        "parents": parents,
         "parameters": Budget(Budget.of(model).parts, _trained(budget, name)).to_dict(),
         "result": result | {"kept": f"those of {folder.path}, its {adapter} merged"},
         "added": {},
@@ -74,13 +84,24 @@ def merge_run(folder: RunFolder, name: str | None, output: Path) -> RunFolder:
         written = RunFolder(temporary)
         written.save_weights(model)
         run.tokenizer.save(written.tokenizer)
-        for file in _KEPT_FILES:
+        for file in () if added else _KEPT_FILES:
             if (folder.path / file).is_file():
                 shutil.copy(folder.path / file, temporary / file)
         written.write_metrics({name: metrics[name]}, kept["main"])
         write_text(written.card, model_card(merged, kept, str(output)))
         written.write_manifest(merged)
     return place
+
+
+def _without_training(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """``run.yaml`` without what it says of the run's training, which an added task had no part in.
+    """
+    result = {
+        name: value for name, value in manifest["result"].items()
+        if name not in ("updates", "best_update")
+    }
+    kept = {name: value for name, value in manifest.items() if name != "total_updates"}
+    return kept | {"result": result}
 
 
 def _trained(budget: Budget, name: str) -> dict[str, int]:

@@ -41,8 +41,8 @@ def model_card(manifest: Mapping[str, Any], metrics: Mapping[str, Any], path: st
         "",
         f"Weights: {manifest['result']['kept']}. Metrics are over {_scored(manifest)}.",
         "",
-        "![training curves](curves.png)",
-        "",
+        # A task that another run trained has no curves here.
+        *(["![training curves](curves.png)", ""] if "updates" in manifest["result"] else []),
         "## Data",
         "",
     ]

@@ -17,6 +17,8 @@ from tfglue.task_part import TaskPart
 from tfglue.tasks.task import Task
 
 _SHOWN_DIGITS = 12
+# `--dropout` sets them for one training; what an encoder answers does not depend on them.
+_OF_TRAINING = ("dropout", "attention_dropout")
 # Kinds whose declared labels hold for everyone; tags may be the user's own list (--labels).
 _FIXED_LABELS = ("classify", "answerable")
 
@@ -33,7 +35,7 @@ def check_fit(part: TaskPart, folder: RunFolder, manifest: Mapping[str, Any], wh
     check_free_name(part.task.name, folder, manifest)
     if part.task.kind not in KINDS:
         raise UserError(f"{where}: its task is of a kind '{part.task.kind}', which is not known")
-    _check_declared(part.task, where)
+    check_declared(part.task, where)
     _check_encoder(part, folder, manifest, where)
     if part.tokenizer != manifest["tokenizer"]["digest"]:
         raise UserError(
@@ -66,8 +68,14 @@ def check_free_name(name: str, folder: RunFolder, manifest: Mapping[str, Any]) -
         )
 
 
-def _check_declared(task: Task, where: str) -> None:
-    """Raises UserError for a task of the user's own under the name of a built-in one."""
+def check_declared(task: Task, where: str, flag: str = "--as") -> None:
+    """Raises UserError for a task of the user's own under the name of a built-in one.
+
+    Args:
+        task: what is to be added.
+        where: what it comes from, for the message.
+        flag: gives it another name.
+    """
     declared = tasks.find(task.name)
     if declared is None:
         return
@@ -79,7 +87,7 @@ def _check_declared(task: Task, where: str) -> None:
         raise UserError(
             f"{where}: its task '{task.name}' is not the built-in one of this name "
             f"({declared.kind}: {', '.join(declared.labels) or ', '.join(declared.text_fields)}); "
-            "give it another name with --as NAME"
+            f"give it another name with {flag} NAME"
         )
 
 
@@ -87,11 +95,11 @@ def _check_encoder(
     part: TaskPart, folder: RunFolder, manifest: Mapping[str, Any], where: str
 ) -> None:
     theirs, ours = part.encoder["config"], manifest["encoder"]["config"]
-    for size in ("num_layers", "hidden_dim", "intermediate_dim", "num_heads"):
-        if theirs.get(size) != ours[size]:
+    for name in sorted({*theirs, *ours} - set(_OF_TRAINING)):
+        if theirs.get(name) != ours.get(name):
             raise UserError(
-                f"{where}: made for an encoder with {size} {theirs.get(size)}; that of "
-                f"{folder.path} has {ours[size]}"
+                f"{where}: made for an encoder with {name} {theirs.get(name)}; that of "
+                f"{folder.path} has {ours.get(name)}"
             )
     digest = digest_tensor_file(folder.encoder)
     if part.encoder["digest"] != digest:

@@ -10,7 +10,7 @@ from tfglue.files import write_json
 from tfglue.run import Run
 from tfglue.run_folder import RunFolder
 from tfglue.scored_experiment import summary
-from tfglue.scored_row import MEAN_OF_TASKS, mean_row, scored_row
+from tfglue.scored_row import MEAN_OF_TASKS, mean_row, scored_row, trained_metrics
 from tfglue.task_choice import Say
 from tfglue.trainer import train_run
 
@@ -49,20 +49,20 @@ def train_restarts(
             callbacks=callbacks,
             say=say,
         )
-        report = _report(folder, seeds)
+        report = restarts_report(folder, seeds)
         write_json(folder.path / "restarts.json", report)
     say(summary_line(report))
     best = report["summary"].get("best_seed", first)
     return Run.open(folder.path / "seeds" / str(best))
 
 
-def _report(folder: RunFolder, seeds: Sequence[int]) -> dict[str, Any]:
+def restarts_report(folder: RunFolder, seeds: Sequence[int]) -> dict[str, Any]:
     """What ``restarts.json`` holds: every finished run, also one after a run not finished."""
     runs = [RunFolder(folder.path / "seeds" / str(seed)) for seed in seeds]
     finished = [
         run for run in runs if run.is_run() and run.manifest().get("status") == "complete"
     ]
-    tasks, metrics = zip(*finished[0].metrics()["main"].items(), strict=True)
+    tasks, metrics = zip(*trained_metrics(finished[0]).items(), strict=True)
     if len(tasks) == 1:
         metric = metrics[0]
         rows = [scored_row(run, folder.path, tasks[0], metric) for run in finished]

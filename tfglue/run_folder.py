@@ -152,10 +152,11 @@ class RunFolder:
         if which is None:
             return self.path
         folder = self.best(which) if isinstance(which, str) else self.epoch(which)
-        if not folder.is_dir():
-            kept = sorted(
-                path.name for path in (*self.path.glob("epochs/*"), *self.path.glob("best/*"))
-            )
+        # A kill while a task is removed leaves weights that are not the run's.
+        tasks = self.manifest()["tasks"]
+        if not folder.is_dir() or (isinstance(which, str) and which not in tasks):
+            best = (path for path in self.path.glob("best/*") if path.name in tasks)
+            kept = sorted(path.name for path in (*self.path.glob("epochs/*"), *best))
             whose = f"task {which}" if isinstance(which, str) else f"epoch {which}"
             raise UserError(
                 f"{self.path}@{which}: this run kept no weights of {whose}"

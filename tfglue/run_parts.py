@@ -1,7 +1,8 @@
 """Tasks that come to a finished run and leave it, while the others stay as they are."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,7 @@ class RunParts:
 
     def __init__(self, folder: RunFolder):
         self.folder = folder
-        self.manifest = folder.finished_manifest()
-        self.budget = Budget.stored(self.manifest, folder.path / "run.yaml")
+        self._read()
 
     def attach(self, part: TaskPart, source: str, predictions: Path | None = None) -> None:
         """Adds a task.
@@ -52,7 +52,7 @@ class RunParts:
                 taken; nothing is changed then.
         """
         name = part.task.name
-        with locked(self.folder):
+        with self._changing():
             check_fit(part, self.folder, self.manifest, source)
             self._remove_what_is_left()
             for kind in PART_KINDS:
@@ -66,9 +66,8 @@ class RunParts:
             metrics[name] = dict(part.metrics)
             self._write_metrics(metrics)
             self.manifest = self._with(part, source)
-            self.budget = Budget.stored(self.manifest, self.folder.path / "run.yaml")
-            self._write_card(metrics)
             self.folder.write_manifest(self.manifest)
+            self._write_card(metrics)
 
     def remove(self, name: str) -> None:
         """Removes a task and all files of it.
@@ -76,7 +75,7 @@ class RunParts:
         Raises:
             UserError: the run has no such task, or no other.
         """
-        with locked(self.folder):
+        with self._changing():
             name = named_task(self.folder, self.manifest, name)
             if len(self.manifest["tasks"]) == 1:
                 raise UserError(
@@ -84,11 +83,23 @@ class RunParts:
                     "delete the folder instead"
                 )
             self.manifest = self._without(name)
-            # It is of all tasks at once, and `evaluate` makes it anew.
-            (self.folder.path / "evaluation.json").unlink(missing_ok=True)
+            # They are of all tasks at once, and `evaluate` makes them anew.
+            for weights in (self.folder, *self._kept("epochs")):
+                (weights.path / "evaluation.json").unlink(missing_ok=True)
             self.folder.write_manifest(self.manifest)
             self._remove_what_is_left()
             self._write_card(self.folder.metrics())
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """The run locked, and read anew: until then other processes may have changed it."""
+        with locked(self.folder):
+            self._read()
+            yield
+
+    def _read(self) -> None:
+        self.manifest = self.folder.finished_manifest()
+        self.budget = Budget.stored(self.manifest, self.folder.path / "run.yaml")
 
     def _with(self, part: TaskPart, source: str) -> dict[str, Any]:
         """``run.yaml`` with the task."""
@@ -109,8 +120,8 @@ class RunParts:
             f"{kind}.{name}": sum(value.size for value in weights.values())
             for kind in PART_KINDS if (weights := part.weights(kind))
         }
-        budget = self.budget.with_parts(sizes)
-        return manifest | {"parameters": budget.to_dict()}
+        self.budget = self.budget.with_parts(sizes)
+        return manifest | {"parameters": self.budget.to_dict()}
 
     def _without(self, name: str) -> dict[str, Any]:
         """``run.yaml`` without the task."""
@@ -145,22 +156,26 @@ class RunParts:
         """Deletes files and scores of tasks that are not the run's."""
         folder, own = self.folder, self.manifest["tasks"]
         folder.remove_leftovers()
-        for weights in (folder, *map(RunFolder, sorted((folder.path / "epochs").glob("*")))):
+        for best in self._kept("best"):
+            if best.path.name not in own:
+                shutil.rmtree(best.path)
+        answered = {*own, *(n for n in tasks.names() if tasks.get(n).predicted_by in own)}
+        for weights in (folder, *self._kept("epochs"), *self._kept("best")):
             for kind in PART_KINDS:
                 for path in sorted((weights.path / kind).glob("*.safetensors")):
                     if path.stem not in own:
                         path.unlink()
-        answered = {*own, *(n for n in tasks.names() if tasks.get(n).predicted_by in own)}
-        for path in sorted((folder.path / "predictions").glob("*")):
-            if path.name not in answered:
-                shutil.rmtree(path)
-        for path in sorted((folder.path / "best").glob("*")):
-            if path.name not in own:
-                shutil.rmtree(path)
+            for path in sorted((weights.path / "predictions").glob("*")):
+                if path.name not in answered:
+                    shutil.rmtree(path)
         for path in sorted(folder.path.glob("train_rows.*.txt")):
             if path.name.split(".")[1] not in own:
                 path.unlink()
         self._write_metrics(folder.metrics())
+
+    def _kept(self, which: str) -> list[RunFolder]:
+        """Weights that ``--save`` kept: of ``epochs``, or the ``best`` of tasks."""
+        return [RunFolder(path) for path in sorted((self.folder.path / which).glob("*"))]
 
 
 def _drop(by_task: Mapping[str, Any], name: str) -> dict[str, Any]:

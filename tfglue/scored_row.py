@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tfglue.errors import UserError
-from tfglue.run_folder import RunFolder
+from tfglue.run_folder import RunFolder, task_config_of
 
 MEAN_OF_TASKS = "mean_of_tasks"
 """The metric of `mean_row`."""
@@ -24,7 +24,8 @@ def scored_row(run: RunFolder, around: Path, task: str, metric: str) -> dict[str
     Returns:
         ``seed``, ``run``, ``score`` (the main metric on dev), ``metrics`` by split, ``floor`` (what
         a model scores that has learned nothing), ``degenerate`` (no better than that), ``seconds``
-        and ``updates``. None stands for what is not known, a score without dev rows above all.
+        and ``updates``. None stands for what is not known, a score without dev rows above all; what
+        a task took that was trained elsewhere and added is not, either.
 
     Raises:
         UserError: the run is not finished, or a file of it is missing or damaged.
@@ -37,24 +38,39 @@ def scored_row(run: RunFolder, around: Path, task: str, metric: str) -> dict[str
     splits = metrics[task]
     score = splits.get("dev", {}).get(metric)
     floor = manifest["result"].get("floor", {}).get(task)
+    own = task not in manifest.get("added", {})
     return {
-        "seed": manifest["config"]["seed"],
+        "seed": task_config_of(manifest, task).seed,
         "run": os.path.relpath(run.path, around),
         "score": score,
         "metrics": splits,
         "floor": floor,
         "degenerate": None if None in (score, floor) else score <= floor,
-        "seconds": run.timing().get("seconds"),
-        "updates": manifest["result"]["updates"],
+        "seconds": run.timing().get("seconds") if own else None,
+        "updates": manifest["result"].get("updates") if own else None,
     }
+
+
+def trained_metrics(run: RunFolder) -> dict[str, str]:
+    """Main metric of every task that a run was trained on; what was added later is left out.
+
+    Raises:
+        UserError: none of them is left.
+    """
+    added = run.manifest().get("added", {})
+    main = {task: metric for task, metric in run.metrics()["main"].items() if task not in added}
+    if not main:
+        raise UserError(f"{run.path}: has added tasks alone, and none that it was trained on")
+    return main
 
 
 def mean_row(run: RunFolder, around: Path) -> dict[str, Any]:
     """The row of a run of several tasks, as one: `scored_row` with the mean of their main metrics.
 
-    Tasks without dev rows are left out. ``metrics`` holds the main metric of every task on dev.
+    Tasks without dev rows are left out, and those that were added to the run later. ``metrics``
+    holds the main metric of every task on dev.
     """
-    main = run.metrics()["main"]
+    main = trained_metrics(run)
     rows = {task: scored_row(run, around, task, metric) for task, metric in main.items()}
     scored = {task: row for task, row in rows.items() if row["score"] is not None}
     scores = {task: row["score"] for task, row in scored.items()}

@@ -18,6 +18,7 @@ from tfglue.files import (
 )
 from tfglue.flags import checked
 from tfglue.form import check_form
+from tfglue.manifest_check import LINEAGE
 from tfglue.run_folder import PART_KINDS, RunFolder
 from tfglue.tasks.files import check_task_name
 from tfglue.tasks.serialization import task_from_dict, task_to_dict
@@ -31,7 +32,9 @@ FORMAT = "tfglue.part.v1"
 # What a run's `result` says of each task.
 OF_RESULT = ("floor", "best_by_task", "calibration")
 # They mean nothing on another machine.
-_PLACES = ("train_file", "dev_file", "test_file", "labels", "init", "recipe")
+_PLACES = ("encoder", "train_file", "dev_file", "test_file", "labels", "init", "recipe")
+# What begins so names the same everywhere, though there are slashes in it.
+_PUBLIC = ("tfds ", "hf://")
 _FORM = {
     "task": object,
     "adapter": str,
@@ -41,9 +44,7 @@ _FORM = {
     "data": {str: {"origin": str, "rows": int, "digest": str}},
     "metrics": {str: {str: float}},
     "result": {"floor?": float, "best_by_task?": {str: float}, "calibration?": {str: float}},
-    "lineage": [
-        {"run": str, "epoch": (int, None), "tasks": [str], "scores": {str: {str: float}}}
-    ],
+    "lineage": LINEAGE,
     "tensors": str,
 }
 
@@ -107,7 +108,7 @@ class TaskPart:
                 key: manifest["result"][key][name]
                 for key in OF_RESULT if name in manifest["result"].get(key, {})
             },
-            lineage=manifest.get("added", {}).get(name, {}).get("lineage") or folder.lineage(),
+            lineage=part_lineage(folder, manifest, name),
             tensors=tensors,
         )
 
@@ -138,6 +139,8 @@ class TaskPart:
     def write(self, path: Path) -> None:
         """Writes one safetensors file; all but the weights is in its metadata, as JSON.
 
+        The file is for others: of the places of runs, rows and encoder it has the last name alone.
+
         Raises:
             CannotWrite: the file system refuses.
         """
@@ -150,12 +153,15 @@ class TaskPart:
             "task": task_to_dict(self.task),
             "adapter": self.adapter,
             "settings": settings,
-            "encoder": self.encoder,
+            "encoder": {**self.encoder, "name": _last_name(self.encoder["name"])},
             "tokenizer": self.tokenizer,
-            "data": self.data,
+            "data": {
+                split: {**facts, "origin": _last_name(facts["origin"])}
+                for split, facts in self.data.items()
+            },
             "metrics": self.metrics,
             "result": self.result,
-            "lineage": self.lineage,
+            "lineage": [{**step, "run": _last_name(step["run"])} for step in self.lineage],
             "tensors": digest_tensors(sorted(self.tensors.items())),
         }
         text = json.dumps(content, ensure_ascii=False, allow_nan=False)
@@ -172,6 +178,18 @@ class TaskPart:
             key.removeprefix(f"{kind}."): value
             for key, value in self.tensors.items() if key.startswith(f"{kind}.")
         }
+
+
+def part_lineage(
+    folder: RunFolder, manifest: Mapping[str, Any], name: str
+) -> list[dict[str, Any]]:
+    """The runs that led to a task's part: this one last, or the one that it was added from."""
+    added = manifest.get("added", {}).get(name)
+    return added["lineage"] if added else folder.lineage()
+
+
+def _last_name(place: str) -> str:
+    return place if place.startswith(_PUBLIC) else Path(place).name or place
 
 
 def named_task(folder: RunFolder, manifest: Mapping[str, Any], name: str | None) -> str:

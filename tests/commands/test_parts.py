@@ -1,5 +1,6 @@
 """Tasks come to a run, leave it and travel, while everything else stays byte for byte."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -10,10 +11,15 @@ import yaml
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from tfglue import convert, evaluate, parts, predict, tasks, train
+from tfglue import added_task, compare, convert, evaluate, parts, predict, run_parts, tasks, train
 from tfglue.data.sources import open_source
+from tfglue.errors import UserError
 from tfglue.kept_predictions import KeptPredictions
 from tfglue.run import Run
+from tfglue.run_folder import RunFolder
+from tfglue.run_parts import RunParts
+from tfglue.task_part import TaskPart
+from tfglue.training.loop import Interrupted
 
 SMALL_BERT = Path(__file__).parents[1] / "reference" / "small_bert"
 PAL = "pal:size=8,heads=2"
@@ -180,6 +186,123 @@ def test_the_list_shows_every_task(run, wnli, capsys):
     assert f"accuracy {score:.4f}" in lines[2]
 
 
+def strings(value) -> list[str]:
+    """All texts in what was read from JSON, keys included."""
+    if isinstance(value, dict):
+        return [*value, *(text for item in value.values() for text in strings(item))]
+    if isinstance(value, list):
+        return [text for item in value for text in strings(item)]
+    return [value] if isinstance(value, str) else []
+
+
+def exported(file: Path) -> dict:
+    with safe_open(file, framework="numpy") as opened:
+        return json.loads(opened.metadata()["part"])
+
+
+def check_without_places(file: Path, *places: Path) -> None:
+    with safe_open(file, framework="numpy") as opened:
+        texts = [*strings(opened.metadata()), *strings(json.loads(opened.metadata()["part"]))]
+    # Neither where runs and rows lie, nor the encoder and the sample.
+    for place in (*places, Path(__file__).parents[2]):
+        assert not [text for text in texts if str(place) in text]
+
+
+def test_a_file_for_others_names_no_places(wnli, place, tmp_path):
+    file = tmp_path / "wnli.safetensors"
+    does(parts, "export", "--run", wnli, "--output", file)
+    check_without_places(file, place, tmp_path)
+    content = exported(file)
+    assert content["settings"]["encoder"] is content["settings"]["init"] is None
+    assert content["encoder"]["name"] == SMALL_BERT.name
+    assert [step["run"] for step in content["lineage"]] == ["base", "wnli"]
+    origins = {split: facts["origin"] for split, facts in manifest(wnli)["data"]["wnli"].items()}
+    assert {"train", "dev"} <= set(origins)
+    for split, facts in content["data"].items():
+        assert "/" in origins[split] and facts["origin"] == origins[split].rpartition("/")[2]
+
+
+def test_changes_at_the_same_time_do_not_undo_each_other(run, wnli):
+    folder = RunFolder(run)
+    one, other = RunParts(folder), RunParts(folder)  # As two commands begin.
+    one.remove("ner")
+    does(parts, "add", "--run", run, "--from", wnli)
+    other.attach(TaskPart.of_run(RunFolder(wnli)).called("pairs"), "elsewhere")
+    content = manifest(run)
+    assert list(content["tasks"]) == ["sst", "wnli", "pairs"]
+    assert [n for n in content["parameters"]["parts"] if n.startswith("heads.")] == [
+        "heads.sst", "heads.wnli", "heads.pairs"
+    ]
+    assert set(Run.open(run).tasks) == {"sst", "wnli", "pairs"}
+
+
+def test_the_card_is_written_after_what_it_tells_of(run, wnli, monkeypatch):
+    before = (run / "README.md").read_bytes()
+
+    def killed(*argv):
+        raise Killed
+
+    monkeypatch.setattr(run_parts, "model_card", killed)
+    with pytest.raises(Killed):
+        parts.main(["add", "--run", str(run), "--from", str(wnli)])
+    assert "wnli" in manifest(run)["tasks"] and (run / "README.md").read_bytes() == before
+
+
+def test_nothing_of_a_removed_task_stays_with_kept_weights(run):
+    kept = [run / "epochs" / "0", run / "best" / "sst", run / "best" / "ner"]
+    for weights in kept:
+        for task in ("sst", "ner"):
+            (weights / "predictions" / task).mkdir(parents=True)
+            (weights / "predictions" / task / "dev.tsv").write_text("index\tprediction\n")
+    (kept[0] / "evaluation.json").write_text("{}")
+    does(parts, "remove", "--run", run, "--task", "ner")
+    assert not [path for path in run.rglob("*") if path.stem == "ner"]
+    assert not (kept[0] / "evaluation.json").exists()
+    assert sorted(path.parent for path in run.rglob("predictions/sst")) == sorted(
+        weights / "predictions" for weights in (run, *kept[:2])
+    )
+
+
+def test_weights_of_a_task_that_the_run_has_not_are_none(run):
+    (run / "best" / "rte").mkdir(parents=True)
+    with pytest.raises(UserError, match="@rte: this run kept no weights of task rte") as caught:
+        Run.open(f"{run}@rte")
+    assert "rte'" not in str(caught.value) and ", rte" not in str(caught.value)
+
+
+def test_whoever_is_interrupted_can_paste_the_rest(run, tmp_path, monkeypatch, capsys):
+    seen = []
+
+    def interrupted(settings, say):
+        seen.append(settings["output"])
+        folder = RunFolder(settings["output"])
+        assert not folder.exists
+        if len(seen) > 1:
+            folder.write_history([])
+        raise Interrupted("stopped")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(added_task, "train", interrupted)
+    for _ in range(3):
+        assert parts.main(["add", "--run", str(run), "--task", "wnli", "--data", "sample"])
+        assert capsys.readouterr().err.rstrip().endswith(
+            f"then python -m tfglue.parts add --run {run} --from {seen[-1]}"
+        )
+    # Where nothing was written, the name is free again.
+    assert seen == ["saved_models/wnli", "saved_models/wnli", "saved_models/wnli-2"]
+    parts.main(["add", "--run", str(run), "--task", "wnli", "--data", "sample", "--output", "a b"])
+    assert capsys.readouterr().err.rstrip().endswith("--from 'a b'")
+
+
+def test_a_name_of_a_built_in_task_is_refused_before_training(run, monkeypatch, capsys):
+    other = dataclasses.replace(tasks.get("rte"), labels=("no", "yes"))
+    monkeypatch.setattr(added_task, "choose_tasks", lambda *argv: [(other, None)])
+    monkeypatch.setattr(added_task, "train", None)
+    error = fails(capsys, parts, "add", "--run", run, "--task", "rte")
+    assert "--task rte: its task 'rte' is not the built-in one" in error
+    assert error.endswith("with --task NAME\n")
+
+
 class Killed(BaseException):
     """Stands for SIGKILL: nothing that catches exceptions catches it."""
 
@@ -282,6 +405,11 @@ def test_parts_that_do_not_fit_are_refused(run, base, wnli, tmp_path, capsys):
                                               "--as", "w")
     shape = manifest(wnli)["encoder"]["config"] | {"num_layers": 2}
     tiny = changed(wnli, tmp_path / "tiny", encoder={"config": shape})
+    own = manifest(wnli)["encoder"]["config"]
+    for setting, value in (("activation", "relu"), ("layer_norm_epsilon", 1e-5)):
+        other = changed(wnli, tmp_path / setting, encoder={"config": own | {setting: value}})
+        assert f"made for an encoder with {setting} {value}; that of {run} has " in refused(
+            "add", "--run", run, "--from", other)
     assert "num_layers 2" in refused("add", "--run", run, "--from", tiny)
     assert "num_layers 3; that of" in refused("import", "--run", tiny, "--file", file, "--as", "w")
     wide = changed(wnli, tmp_path / "wide", config={"adapter": "pal:size=16,heads=2"})
@@ -300,7 +428,7 @@ def test_parts_that_do_not_fit_are_refused(run, base, wnli, tmp_path, capsys):
     for flags, named in (
         (["--adapter", "none"], "--adapter"), (["--freeze", "none"], "--freeze"),
         (["--encoder", "tiny"], "--encoder"), (["--seeds", "2"], "--seeds"),
-        (["--init", wnli], "--init"),
+        (["--init", wnli], "--init"), (["--lower_case", "false"], "--lower_case"),
     ):
         error = refused("add", "--run", run, "--task", "wnli", *flags)
         assert error.startswith(f"error: {named}: ") and "leave the flag out" in error
@@ -380,11 +508,6 @@ def test_damaged_files_get_one_line(run, wnli, tmp_path, capsys):
 
 
 def test_other_tensors_than_the_tasks_are_refused(run, wnli, tmp_path, capsys):
-    from dataclasses import replace
-
-    from tfglue.run_folder import RunFolder
-    from tfglue.task_part import TaskPart
-
     part = TaskPart.of_run(RunFolder(wnli))
     key = "heads.dense.kernel"
     for tensors, message in (
@@ -395,7 +518,7 @@ def test_other_tensors_than_the_tasks_are_refused(run, wnli, tmp_path, capsys):
         ({name: v for name, v in part.tensors.items() if name != key}, "1 tensors missing"),
     ):
         file = tmp_path / "part.safetensors"
-        replace(part, tensors=tensors).write(file)
+        dataclasses.replace(part, tensors=tensors).write(file)
         assert message in fails(capsys, parts, "import", "--run", run, "--file", file)
 
 
@@ -416,8 +539,8 @@ def test_files_of_ones_own_become_a_task_and_names_do_not_clash(run, tmp_path, c
     does(evaluate, "--run", run, "--task", "sst")
     file = tmp_path / "moods.safetensors"
     does(parts, "export", "--run", run, "--task", "moods", "--output", file)
-    with safe_open(file, framework="numpy") as opened:
-        settings = json.loads(opened.metadata()["part"])["settings"]
+    check_without_places(file, tmp_path)
+    settings = exported(file)["settings"]
     assert settings["train_file"] is None and settings["max_length"] == 16
 
 
@@ -457,3 +580,26 @@ def test_a_merged_run_answers_the_same_without_adapters(lora, base, tmp_path, ca
                                        tmp_path / "no")
     named = fails(capsys, convert, "--run", base, "--head", "sst", "--output", tmp_path / "no")
     assert "convert a run without them" in named
+
+
+def test_a_merged_task_that_was_added_tells_nothing_of_the_runs_training(lora, tmp_path):
+    run, merged = Path(shutil.copytree(lora, tmp_path / "run")), tmp_path / "merged"
+    does(parts, "add", "--run", run, "--from", lora, "--task", "wnli", "--as", "pairs")
+    does(parts, "merge", "--run", run, "--task", "pairs", "--output", merged)
+    content = manifest(merged)
+    assert [step["run"] for step in content["parents"]] == [str(lora)]
+    assert not {"updates", "best_update"} & set(content["result"])
+    assert "total_updates" not in content and "parts merge" in content["command"]
+    assert not {"history.csv", "curves.png", "timing.json"} & {p.name for p in merged.iterdir()}
+    examples = open_source(tasks.get("wnli"), "sample").read("dev")
+    one, other = (
+        Run.open(path).answer(dataclasses.replace(tasks.get("wnli"), name="pairs"), examples)
+        for path in (run, merged)
+    )
+    np.testing.assert_allclose(one.outputs.logits, other.outputs.logits, atol=2e-6)
+    does(compare, merged)
+
+    does(parts, "merge", "--run", run, "--task", "wnli", "--output", tmp_path / "own")
+    content = manifest(tmp_path / "own")
+    assert content["parents"][-1]["run"] == str(run) and content["result"]["updates"] == 12
+    assert (tmp_path / "own" / "history.csv").is_file()
