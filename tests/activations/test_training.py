@@ -1,0 +1,128 @@
+"""Training from a store is training beside the frozen encoder, but for the store's rounding."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from data_prep import activations
+from tfglue import evaluate, train
+from tfglue.errors import UserError
+from tfglue.run import Run
+
+SMALL_BERT = str(Path(__file__).parents[1] / "reference" / "small_bert")
+SHORT = dict(data="sample", train_examples=48, batch_size=8, learning_rate=0.05, epochs=3, seed=3,
+             max_length=32)
+HEADS = {
+    "rte": ["linear", "adapter_pooler:size=5", "adapter_pooler:size=5,tokens=first,skip=true"],
+    "ner": ["linear", "adapter_pooler:size=5,pooling=softmax"],
+    "squad2": ["adapter_pooler:size=5,order=both"],
+}
+OWN = {"squad2": {"max_query_length": 12, "doc_stride": 8}}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("stores")
+
+
+@pytest.fixture(scope="module")
+def stores(place):
+    """Task -> folder of a store in float32, with the run that it is of."""
+    for task in HEADS:
+        Run.train(SHORT, task=task, encoder=SMALL_BERT, max_steps=2, dev_examples=8,
+                  output=str(place / task), **OWN.get(task, {}))
+        words = ["--run", str(place / task), "--output", str(place / f"{task}-store")]
+        assert activations.main([*words, "--dtype", "float32"]) == 0
+    return {task: place / f"{task}-store" for task in HEADS}
+
+
+def tensors(run: Run) -> dict[str, np.ndarray]:
+    (task,) = run.tasks
+    return load_file(run.folder.path / "heads" / f"{task}.safetensors")
+
+
+@pytest.mark.parametrize(("task", "head"), [(t, h) for t, heads in HEADS.items() for h in heads])
+def test_it_equals_training_beside_the_frozen_encoder(stores, place, task, head, tmp_path):
+    own = dict(SHORT, task=task, head=head, dev_examples=40, head_dropout=0.2, **OWN.get(task, {}))
+    stored = Run.train(own, activations=str(stores[task]), output=str(tmp_path / "stored"))
+    beside = Run.train(own, init=str(place / task), freeze="encoder",
+                       output=str(tmp_path / "beside"))
+    ours, theirs = tensors(stored), tensors(beside)
+    assert ours.keys() == theirs.keys()
+    for name, value in theirs.items():
+        assert np.allclose(ours[name], value, atol=2e-4), name
+    assert stored.folder.manifest()["config"]["freeze"] == "encoder"
+    assert stored.folder.manifest()["parents"][-1]["run"] == str(place / task)
+
+
+def test_the_run_holds_its_encoder_and_answers_from_text(stores, tmp_path):
+    run = Run.train(SHORT, task="rte", head="adapter_pooler:size=5", activations=str(stores["rte"]),
+                    dev_examples=40, output=str(tmp_path / "run"))
+    before = run.metrics["rte"]["dev"]
+    assert evaluate.main(["--run", str(run.folder.path), "--data", "sample"]) == 0
+    opened = Run.open(run.folder.path)
+    assert opened.predict([("a dog barks", "an animal makes a sound")])[0]["label"]
+    assert "AdapterPooler" in type(opened.model.heads["rte"]).__name__
+    assert 0 <= before["accuracy"] <= 1
+
+
+def test_a_store_in_half_the_bytes_gives_nearly_the_same(stores, place, tmp_path):
+    half = tmp_path / "half"
+    assert activations.main(["--run", str(place / "rte"), "--output", str(half)]) == 0
+    own = dict(SHORT, task="rte", dev_examples=40, learning_rate=5e-3)
+    whole = Run.train(own, activations=str(stores["rte"]), output=str(tmp_path / "whole"))
+    run = Run.train(own, activations=str(half), output=str(tmp_path / "run"))
+    for name, value in tensors(whole).items():
+        assert np.allclose(tensors(run)[name], value, atol=5e-3), name
+
+
+def test_a_resumed_run_goes_on_from_the_store(stores, tmp_path):
+    settings = dict(SHORT, task="rte", head="adapter_pooler:size=5", dev_examples=8,
+                    activations=str(stores["rte"]))
+    whole = Run.train(settings, output=str(tmp_path / "whole"))
+    again = Run.train(settings, output=str(tmp_path / "again"))
+    assert all(np.array_equal(tensors(again)[n], v) for n, v in tensors(whole).items())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"freeze": "none"}, "its encoder is frozen"),
+        ({"adapter": "pal:size=8,heads=2"}, "adapters are parts of the encoder"),
+        ({"intermediate": "sst"}, "--intermediate trains the encoder"),
+        ({"encoder": SMALL_BERT, "seed": 1}, "these are of another encoder"),
+        ({"task": "sst"}, "rows of sst train are not in this store"),
+        ({"head": "adapter_poller"}, "did you mean 'adapter_pooler'"),
+        ({"head": "adapter_pooler:width=3"}, "unknown key 'width'"),
+    ],
+)
+def test_mistakes_get_one_line(stores, tmp_path, settings, message):
+    own = dict(SHORT, task="rte", activations=str(stores["rte"]), output=str(tmp_path / "run"))
+    with pytest.raises(UserError, match=message):
+        Run.train({**own, **settings})
+
+
+def test_a_store_of_less_than_the_head_reads_is_refused(place, stores, tmp_path, capsys):
+    words = ["--run", str(place / "rte")]
+    first, last = tmp_path / "first", tmp_path / "last"
+    assert activations.main([*words, "--output", str(first), "--tokens", "first"]) == 0
+    assert activations.main([*words, "--output", str(last), "--layers", "-1"]) == 0
+    settings = dict(SHORT, task="rte", dev_examples=8)
+    with pytest.raises(UserError, match="holds the first token alone"):
+        Run.train(settings, activations=str(first), head="adapter_pooler:size=5",
+                  output=str(tmp_path / "a"))
+    with pytest.raises(UserError, match="adapter_pooler reads all"):
+        Run.train(settings, activations=str(last), head="adapter_pooler:size=5",
+                  output=str(tmp_path / "b"))
+    for number, (store, head) in enumerate(
+        [(first, "linear"), (last, "linear"), (first, "adapter_pooler:size=5,tokens=first")]
+    ):
+        Run.train(settings, activations=str(store), head=head, output=str(tmp_path / str(number)))
+
+
+def test_no_store_no_training(tmp_path, capsys):
+    words = f"--task rte --data sample --activations {tmp_path} --output {tmp_path / 'run'}"
+    assert train.main(words.split()) == 2
+    assert "no store of activations" in capsys.readouterr().err
