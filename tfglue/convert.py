@@ -61,6 +61,7 @@ def _convert_encoder(name: str, output: str, overwrite: bool) -> None:
 
 def _convert_run(path: str, head: str | None, output: str, overwrite: bool) -> None:
     from tfglue.adapters.lora import Lora
+    from tfglue.models.heads import LinearHead
     from tfglue.models.hugging_face_export import export_encoder, export_with_head
     from tfglue.run import Run
 
@@ -79,6 +80,11 @@ def _convert_run(path: str, head: str | None, output: str, overwrite: bool) -> N
         export_encoder(output, opened.encoder, opened.tokenizer, overwrite)
         print(f"written: {output} (BertModel)")
         return
+    if not isinstance(opened.model.heads[head], LinearHead):
+        raise UserError(
+            f"{path}: the BERT of transformers has no head that reads all layers; convert the "
+            f"encoder alone with --head {_NO_HEAD}"
+        )
     name = export_with_head(
         output, opened.encoder, opened.tokenizer, opened.model.heads[head], opened.tasks[head],
         overwrite,

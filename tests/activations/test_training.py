@@ -7,7 +7,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from data_prep import activations
-from tfglue import evaluate, train
+from tfglue import convert, evaluate, train
 from tfglue.errors import UserError
 from tfglue.run import Run
 
@@ -66,6 +66,7 @@ def test_the_run_holds_its_encoder_and_answers_from_text(stores, tmp_path):
     assert opened.predict([("a dog barks", "an animal makes a sound")])[0]["label"]
     assert "AdapterPooler" in type(opened.model.heads["rte"]).__name__
     assert 0 <= before["accuracy"] <= 1
+    assert convert.main(["--run", str(run.folder.path), "--output", str(tmp_path / "bert")]) == 2
 
 
 def test_a_store_in_half_the_bytes_gives_nearly_the_same(stores, place, tmp_path):
