@@ -23,7 +23,7 @@ from tfglue.errors import UserError, suggestion
 from tfglue.flags import add_flags, given
 
 if TYPE_CHECKING:
-    from tfglue.activations.extraction import RUN, Extraction
+    from tfglue.activations.extraction import Extraction
     from tfglue.run import Run
 
 _OF_TRAINING_HERE = ("encoder", "task", "data")
@@ -76,7 +76,7 @@ def _activations(argv: Sequence[str] | None) -> None:
 
 
 def _extraction(flags, settings: dict, folder: Path) -> "Extraction":
-    from tfglue.activations.extraction import Extraction
+    from tfglue.activations.extraction import RUN, Extraction
     from tfglue.answering import answered_task, source_for
     from tfglue.kinds import KINDS
     from tfglue.models.loaded_encoder import weights_digest
