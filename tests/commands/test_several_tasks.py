@@ -173,7 +173,6 @@ def test_restarts_of_several_tasks_are_ranked_by_the_mean_of_their_main_metrics(
     [
         ("--steps_per_task 4", "12 an epoch"),
         ("--steps_per_epoch 7", "7 an epoch"),
-        ("", "18 an epoch"),  # 40 rows of sst, of ner, and at least as many windows of squad2.
         ("--task_cap 16", "6 an epoch"),
     ],
 )
