@@ -46,7 +46,7 @@ def _features(argv: Sequence[str] | None) -> None:
     parser.add_argument("--input", required=True, help="file of texts, - for standard input")
     parser.add_argument("--layers", default="-1,-2,-3,-4",
                         help="all, or states such as -1 or 0,6; 0 is the embeddings [-1,-2,-3,-4]")
-    parser.add_argument("--max_length", type=int, default=128, help="tokens a text at most [128]")
+    parser.add_argument("--max_length", type=int, help="tokens a text at most [128]")
     parser.add_argument("--output", required=True, help="file to write, .jsonl or .npz")
     parser.add_argument("--overwrite", action="store_true", help="replace the --output file")
     flags = parser.parse_args(argv)
@@ -63,16 +63,17 @@ def _features(argv: Sequence[str] | None) -> None:
     from tfglue.data.examples import TextExamples
 
     encoder, tokenizer = _opened(flags)
-    if not 8 <= flags.max_length <= encoder.max_sequence_length:
+    positions = encoder.max_sequence_length
+    max_length = min(128, positions) if flags.max_length is None else flags.max_length
+    if not 8 <= max_length <= positions:
         raise UserError(
-            f"--max_length: expected 8 to {encoder.max_sequence_length} (the encoder's positions), "
-            f"not {flags.max_length}"
+            f"--max_length: expected 8 to {positions}, the encoder's positions, not {max_length}"
         )
     layers = chosen_states(flags.layers, encoder.num_layers + 1)
     ids = [str(number) for number in range(len(texts))]
     columns = tuple(map(list, zip(*texts, strict=True)))
     examples = TextExamples(ids=ids, origin=flags.input, texts=columns, labels=None)
-    features = encode(examples, tokenizer, flags.max_length)
+    features = encode(examples, tokenizer, max_length)
     rows = _rows(features, HiddenStates(encoder, layers))
     tokens = tokenizer.ids_to_tokens(features.token_ids)
     if output.suffix == ".jsonl":
