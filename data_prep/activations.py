@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfglue.activations.store_form import DTYPES, TOKENS, StoreForm
+from tfglue.activations.store_form import DTYPES, TOKENS, StoreForm, chosen_states
 from tfglue.command_line import Parser, quiet_tensorflow, run
 from tfglue.config import TrainConfig
 from tfglue.errors import UserError, suggestion
@@ -99,9 +99,8 @@ def _extraction(flags, settings: dict, folder: Path) -> "Extraction":
             examples, KINDS.get(task.kind).encode(task, examples, opened.tokenizer, config)
         )
     states = opened.encoder.num_layers + 1
-    form = StoreForm(
-        _layers(flags.layers, states), opened.encoder.hidden_dim, flags.dtype, flags.tokens
-    )
+    layers = tuple(sorted(chosen_states(flags.layers, states)))
+    form = StoreForm(layers, opened.encoder.hidden_dim, flags.dtype, flags.tokens)
     facts = {
         "encoder": {
             "digest": weights_digest(opened.encoder.named_weights()),
@@ -148,22 +147,6 @@ def _verify(folder: Path) -> None:
 
     store = ActivationStore(folder)
     print(f"{folder}: {store.verify()} rows, every one as it was written")
-
-
-def _layers(text: str, states: int) -> tuple[int, ...]:
-    if text == "all":
-        return tuple(range(states))
-    numbers = [part.strip() for part in text.split(",")]
-    if not all(re.fullmatch(r"-?\d{1,4}", part) for part in numbers):
-        raise UserError(f"--layers {text}: expected all, or numbers such as 0,6 or -1,-2")
-    chosen = {int(part) + states * (int(part) < 0) for part in numbers}
-    for layer in chosen:
-        if not 0 <= layer < states:
-            raise UserError(
-                f"--layers {text}: this encoder has the states 0 to {states - 1}, or {-states} "
-                "to -1"
-            )
-    return tuple(sorted(chosen))
 
 
 def _shard(text: str) -> tuple[int, int]:

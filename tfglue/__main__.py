@@ -11,6 +11,7 @@ COMMANDS = {
     "train": "fine-tune an encoder on a task and write a run folder",
     "evaluate": "metrics of a run on labelled data",
     "predict": "answers of a run for texts, files or splits",
+    "features": "hidden states of texts, token by token, as JSON lines or NumPy arrays",
     "parts": "tasks of a run: list, add, remove, export and import, merge LoRA",
     "submit": "files for the GLUE leaderboard from runs, and their check",
     "compare": "experiments side by side: scores over restarts, differences, plot, GLUE score",

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from tfglue.answering import answered_task, new_file, source_for
 from tfglue.command_line import Parser, quiet_tensorflow, run
 from tfglue.errors import UserError, suggestion
-from tfglue.files import read_text, write_text
+from tfglue.files import write_text
 from tfglue.kept_predictions import KeptPredictions
+from tfglue.typed_lines import typed_lines
 
 if TYPE_CHECKING:
     from tfglue.predictions.predictions import Predictions
@@ -64,7 +65,7 @@ def _predict(argv: Sequence[str] | None) -> None:
     output = new_file(flags.output, flags.overwrite)
     # Read before TensorFlow starts, so that a wrong file is answered at once.
     table = Path(flags.input or "").suffix in _READ_AS_FILES
-    lines = _read_lines(flags.input) if flags.input and not table else None
+    lines = typed_lines(flags.input) if flags.input and not table else None
     quiet_tensorflow()
     from tfglue.kinds import KINDS
     from tfglue.run import Run
@@ -102,25 +103,6 @@ def _keep(opened: "Run", predictions: "Predictions", flags) -> str:
         )
     written = kept.write(flags.split, predictions, json_lines)
     return str(written[0] if len(written) == 1 else written[0].parent)
-
-
-def _read_lines(name: str) -> list[str]:
-    if name == "-":
-        name = "standard input"
-        if sys.stdin is None:
-            raise UserError("--input -: standard input is closed")
-        data = sys.stdin.buffer.read()
-        try:
-            text = data.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            raise UserError(f"{name}:{line}: not UTF-8") from None
-    else:
-        text = read_text(Path(name))
-    lines = text.removesuffix("\n").split("\n") if text else []
-    if not lines:
-        raise UserError(f"{name}: empty; expected one text or tab-separated pair a line")
-    return [line.removesuffix("\r") for line in lines]
 
 
 def _rows(lines: Sequence[str], fields: Sequence[str], name: str) -> list[list[str]]:

@@ -1,5 +1,6 @@
 """Training from a store is training beside the frozen encoder, but for the store's rounding."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from safetensors.numpy import load_file
 from data_prep import activations
 from tfglue import convert, evaluate, train
 from tfglue.errors import UserError
+from tfglue.models.adapter_pooler import PRESETS
 from tfglue.run import Run
 
 SMALL_BERT = str(Path(__file__).parents[1] / "reference" / "small_bert")
@@ -55,6 +57,20 @@ def test_it_equals_training_beside_the_frozen_encoder(stores, place, task, head,
         assert np.allclose(ours[name], value, atol=2e-4), name
     assert stored.folder.manifest()["config"]["freeze"] == "encoder"
     assert stored.folder.manifest()["parents"][-1]["run"] == str(place / task)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_trains_on_a_store(stores, preset, tmp_path):
+    task = "squad2" if preset.startswith("span") or preset == "ap_squad" else "rte"
+    run = Run.train(
+        SHORT, task=task, head=f"adapter_pooler:preset={preset}", activations=str(stores[task]),
+        learning_rate=5e-3, epochs=2, dev_examples=8, output=str(tmp_path / "run"),
+        **OWN.get(task, {}),
+    )
+    with open(run.folder.path / "history.csv", newline="") as stream:
+        losses = [float(row["train_loss"]) for row in csv.DictReader(stream)]
+    assert losses[-1] < losses[0]
 
 
 def test_the_run_holds_its_encoder_and_answers_from_text(stores, tmp_path):

@@ -1,12 +1,15 @@
 """AdapterPooler against NumPy, and its parameters against those that were published."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
 
 from tests.reference import numpy_pooler
 from tfglue.errors import UserError
-from tfglue.models.adapter_pooler import AdapterPooler, AdapterPoolerConfig
+from tfglue.models.adapter_pooler import PRESETS, AdapterPooler, AdapterPoolerConfig
+from tfglue.models.head_config import read_head
 from tfglue.models.initialization import initialize_weights
 
 BATCH, TIME, STATES, WIDTH, OUTPUTS = 3, 7, 4, 6, 2
@@ -192,3 +195,40 @@ def test_it_survives_saving_and_loading(encoded, settings, tmp_path):
 def test_settings_that_contradict_each_other_are_refused(settings, message):
     with pytest.raises(UserError, match=message):
         AdapterPoolerConfig(**settings)
+
+
+# By name, on BERT-large: spans and texts by all 25 states, or the first token's with the pooled
+# output.
+@pytest.mark.parametrize(
+    ("preset", "count"),
+    [
+        ("ap_glue", 950_402), ("ap_squad", 412_802), ("span_a386", 414_952),
+        ("span_a386_skip", 417_000), ("span_a64", 68_802), ("span_a64_skip", 70_850),
+        ("span_a386_unshared", 9_910_552), ("span_a64_unshared_skip", 1_645_250),
+        ("span_lp", 2_076), ("span_lp_a386_skip", 398_498), ("span_a386_tenney", 811_400),
+        ("tiny_tenney", 2_077), ("ap_tenney", 398_499), ("ap_mean", 398_472),
+    ],
+)
+def test_published_heads_have_names(preset, count):
+    config = read_head(f"adapter_pooler:preset={preset}")
+    every_token = preset.startswith("span") or preset == "ap_squad"
+    shape = SimpleNamespace(hidden_dim=1024, num_layers=24)
+    head = config.build(2, shape, 0.0, every_token)
+    assert sum(int(np.prod(w.shape)) for w in head.named_weights().values()) == count
+    assert read_head(str(config)) == config
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_answers(encoded, preset):
+    every_token = preset.startswith("span") or preset == "ap_squad"
+    config = read_head(f"adapter_pooler:preset={preset}")
+    head = config.build(2, SimpleNamespace(hidden_dim=WIDTH, num_layers=STATES - 1), 0.0,
+                        every_token)
+    assert head(encoded).shape == ((BATCH, TIME, 2) if every_token else (BATCH, 2))
+
+
+def test_a_preset_is_a_beginning():
+    config = read_head("adapter_pooler:size=8,preset=span_a386_skip")
+    assert (config.size, config.skip, config.activation) == (8, True, "gelu_tanh")
+    with pytest.raises(UserError, match="did you mean 'span_a64'"):
+        read_head("adapter_pooler:preset=span_a46")

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfglue.activations.hidden_states import HiddenStates
 from tfglue.activations.shard import Shard, index_of, write_shard
 from tfglue.activations.store import MANIFEST, read_manifest, row_keys, write_manifest
 from tfglue.activations.store_form import StoreForm
-from tfglue.data.batches import MODEL_INPUTS, batches_by_length, free_sizes, padded_batch
+from tfglue.data.batches import batches_by_length
 from tfglue.data.examples import Examples
 from tfglue.data.features import Features
 from tfglue.errors import UserError
@@ -56,11 +57,10 @@ class Extraction:
         facts: Mapping[str, Any],
         folder: Path,
     ):
-        self.encoder = encoder
         self.splits = dict(splits)
         self.form = form
         self.folder = Path(folder)
-        self._states = None
+        self._states = HiddenStates(encoder, form.layers, form.tokens == "first")
         self.borders = {name: _borders(rows, form) for name, (_, rows) in splits.items()}
         self.manifest = {
             **facts,
@@ -102,7 +102,7 @@ class Extraction:
         rows = middle[len(middle) // 2 :][:_BATCH]
         for _ in range(2):  # The first time compiles.
             start = time.perf_counter()
-            self._compute(features, rows)
+            self._states(features, rows)
         return (time.perf_counter() - start) * tokens / int(features.lengths[rows].sum())
 
     def begin(self) -> None:
@@ -175,7 +175,7 @@ class Extraction:
         features = whole.rows(begin, end)
         states: list[np.ndarray | None] = [None] * len(features)
         for rows in batches_by_length(features, _BATCH):
-            computed = self._compute(features, rows)
+            computed = self._states(features, rows)
             kept = self.form.tokens_kept(features.lengths[rows])
             for row, found, tokens in zip(rows, computed, kept, strict=True):
                 states[row] = self.form.encode(found[:tokens])
@@ -190,19 +190,6 @@ class Extraction:
             if features.labels is not None:
                 named["label"] = _label(features, row)
             yield key, named
-
-    def _compute(self, features: Features, rows: np.ndarray) -> np.ndarray:
-        """Chosen states, float32 (rows, time, layers, width)."""
-        batch = padded_batch(features, rows)
-        inputs = {name: batch[name] for name in MODEL_INPUTS}
-        if self._states is None:
-            self._states = tf.function(self._forward, input_signature=[free_sizes(inputs)])
-        return self._states(inputs).numpy()
-
-    def _forward(self, inputs):
-        hidden_states = self.encoder(inputs)["hidden_states"]
-        chosen = tf.stack([hidden_states[layer] for layer in self.form.layers], axis=2)
-        return chosen[:, :1] if self.form.tokens == "first" else chosen
 
 
 def _row_bytes(features: Features, form: StoreForm) -> np.ndarray:

@@ -1,11 +1,14 @@
 """What a store keeps of each row, and the bytes that it becomes."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import ml_dtypes
 import numpy as np
+
+from tfglue.errors import UserError
 
 DTYPES = {
     "bfloat16": ml_dtypes.bfloat16, "float16": np.float16, "float32": np.float32, "int8": np.int8,
@@ -90,3 +93,29 @@ class StoreForm:
         levels = np.frombuffer(content[:border], np.int8).reshape(tokens, layers, width)
         scales = np.frombuffer(content[border:], _SCALE).reshape(tokens, layers)
         return levels * scales.astype(np.float32)[..., None]
+
+
+def chosen_states(text: str, count: int) -> tuple[int, ...]:
+    """The states that a ``--layers`` setting names.
+
+    Args:
+        text: ``all``, or numbers such as ``0,6`` or ``-1,-2``.
+        count: states of the encoder, its embeddings among them.
+
+    Returns:
+        Numbers from 0, each once, in the order given.
+
+    Raises:
+        UserError: for anything else, or a state that is not there.
+    """
+    if text == "all":
+        return tuple(range(count))
+    numbers = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"-?\d{1,4}", part) for part in numbers):
+        raise UserError(f"--layers {text}: expected all, or numbers such as 0,6 or -1,-2")
+    chosen = [int(part) + count * (int(part) < 0) for part in numbers]
+    if not all(0 <= layer < count for layer in chosen):
+        raise UserError(
+            f"--layers {text}: this encoder has the states 0 to {count - 1}, or {-count} to -1"
+        )
+    return tuple(dict.fromkeys(chosen))

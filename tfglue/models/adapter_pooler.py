@@ -1,11 +1,12 @@
 """AdapterPooler: a head that reads the hidden states of all layers (BERTVision)."""
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import keras
 from keras import ops
 
-from tfglue.errors import UserError
+from tfglue.errors import UserError, suggestion
 from tfglue.flags import setting
 from tfglue.models.activation import ACTIVATIONS
 from tfglue.models.dropout import Dropout
@@ -17,6 +18,33 @@ from tfglue.models.parts import weights_of
 
 ORDERS = ("projection_first", "pooling_first", "both")
 TOKENS = ("mean", "first", "flatten")
+
+
+_SPAN = {"activation": "gelu_tanh"}
+_FIRST = {"tokens": "first", "pooled": True, "activation": "gelu_tanh"}
+_TENNEY = {"size": 386, "pooling": "softmax", "order": "pooling_first", "skip": True}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "ap_glue": {"size": 128, "tokens": "flatten", "length": 128},
+    "ap_squad": {"size": 384},
+    "span_a386": {"size": 386, **_SPAN},
+    "span_a386_skip": {"size": 386, "skip": True, **_SPAN},
+    "span_a64": {"size": 64, **_SPAN},
+    "span_a64_skip": {"size": 64, "skip": True, **_SPAN},
+    "span_a386_unshared": {"size": 386, "shared": False, **_SPAN},
+    "span_a386_unshared_skip": {"size": 386, "shared": False, "skip": True, **_SPAN},
+    "span_a64_unshared": {"size": 64, "shared": False, **_SPAN},
+    "span_a64_unshared_skip": {"size": 64, "shared": False, "skip": True, **_SPAN},
+    "span_lp": {"size": 0, "pooling": "softmax"},
+    "span_mean": {"size": 0, "pooling": "mean"},
+    "span_lp_a386_skip": {**_TENNEY, **_SPAN},
+    "span_a386_tenney": {"size": 386, "order": "both", **_SPAN},
+    "tiny_tenney": {"size": 0, "pooling": "softmax", **_FIRST},
+    "ap_tenney": {**_TENNEY, **_FIRST},
+    "ap_mean": {**_TENNEY, "pooling": "mean", **_FIRST},
+}
+"""BERTVision's heads by name. ``ap_`` and ``span_`` with a number of units, ``lp`` for learned
+pooling, as in its tables; those of its first generation with the approximate GELU."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +77,18 @@ class AdapterPoolerConfig(HeadConfig):
             )
         if self.pooled and self.tokens != "first":
             raise UserError(f"--head {self.name}: pooled=true goes with tokens=first")
+
+    @classmethod
+    def of(cls, values, where):
+        """As for all settings; ``preset`` stands for those of `PRESETS`, others win over them."""
+        values = dict(values)
+        name = values.pop("preset", None)
+        if name is not None and name not in PRESETS:
+            raise UserError(
+                f"{where}: unknown preset '{name}'{suggestion(name, PRESETS)} "
+                f"(known: {', '.join(PRESETS)})"
+            )
+        return super().of({**PRESETS.get(name, {}), **values}, where)
 
     def all_tokens(self, every_token):
         return every_token or self.tokens != "first"
