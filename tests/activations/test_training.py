@@ -65,12 +65,13 @@ def test_every_preset_trains_on_a_store(stores, preset, tmp_path):
     task = "squad2" if preset.startswith("span") or preset == "ap_squad" else "rte"
     run = Run.train(
         SHORT, task=task, head=f"adapter_pooler:preset={preset}", activations=str(stores[task]),
-        learning_rate=5e-3, epochs=2, dev_examples=8, output=str(tmp_path / "run"),
+        learning_rate=5e-3, epochs=4, dev_examples=8, output=str(tmp_path / "run"),
         **OWN.get(task, {}),
     )
     with open(run.folder.path / "history.csv", newline="") as stream:
         losses = [float(row["train_loss"]) for row in csv.DictReader(stream)]
-    assert losses[-1] < losses[0]
+    half = len(losses) // 2
+    assert np.mean(losses[half:]) < np.mean(losses[:half])
 
 
 def test_the_run_holds_its_encoder_and_answers_from_text(stores, tmp_path):
