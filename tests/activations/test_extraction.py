@@ -127,9 +127,12 @@ def test_an_extraction_goes_on_and_ends_with_the_same_bytes(store, runs, tmp_pat
     lost = sorted(again.glob("train-*"))
     lost[0].unlink()  # The index of the first shard, as if killed between the two files,
     lost[3].write_bytes(lost[3].read_bytes()[:100])  # and a shard that was cut short.
-    (again / ".train-00002-of-00009.tfrecord.17.tmp").write_bytes(b"half a shard")
+    half = again / f".{lost[3].name}.17.tmp"  # As `atomic_file` leaves it when it is killed.
+    half.mkdir()
+    (half / lost[3].name).write_bytes(b"half a shard")
     assert extract(runs["rte"], again) == 0
     assert files(again) == files(store)
+    assert not half.exists()
 
 
 def test_shards_may_be_shared_among_processes(store, runs, tmp_path, capsys):
@@ -139,6 +142,34 @@ def test_shards_may_be_shared_among_processes(store, runs, tmp_path, capsys):
         ActivationStore(shared)
     assert extract(runs["rte"], shared, "--shard", "0/2") == 0
     assert files(shared) == files(store)
+
+
+def test_a_process_leaves_alone_what_another_one_is_writing(store, runs, tmp_path):
+    shared = tmp_path / "shared"
+    assert extract(runs["rte"], shared, "--shard", "1/2") == 0
+    order = [n for facts in ActivationStore(store).manifest["splits"].values()
+             for n in facts["shards"]]
+    theirs = shared / f".{order[1]}.17.tmp"
+    theirs.mkdir()
+    assert extract(runs["rte"], shared, "--shard", "0/2") == 0
+    assert theirs.is_dir()
+    assert extract(runs["rte"], shared, "--shard", "1/2") == 0
+    assert not theirs.exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"bfloat16"', '"bfloat17"', "no such form of activations"),
+        ('"max_length"', '"longest"', "max_length"),
+        ("tfglue.activations.v1", "tfglue.activations.v9", "expected format"),
+    ],
+)
+def test_a_damaged_manifest_is_named(store, tmp_path, old, new, message):
+    damaged = Path(shutil.copytree(store, tmp_path / "damaged")) / "manifest.json"
+    damaged.write_text(damaged.read_text().replace(old, new))
+    with pytest.raises(UserError, match=message):
+        ActivationStore(damaged.parent)
 
 
 def test_a_dry_run_writes_nothing_and_says_the_size(store, runs, tmp_path, capsys):

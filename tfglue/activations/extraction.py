@@ -128,8 +128,6 @@ class Extraction:
             )
         self.check_disk()
         self.folder.mkdir(parents=True, exist_ok=True)
-        for leftover in self.folder.glob(".*.tmp"):
-            leftover.unlink()
         write_manifest(self.folder, self.manifest)
 
     def check_disk(self) -> int:
@@ -153,6 +151,9 @@ class Extraction:
             done: told the rows of every shard, also of those that were there.
         """
         for path, begin, end in self._shards()[index::count]:
+            # Half a file of a killed process; those of other shards may be in the making elsewhere.
+            for leftover in self.folder.glob(f".{path.stem}.*.tmp"):
+                shutil.rmtree(leftover)
             if not _is_whole(path):
                 split = path.name.rpartition("-of-")[0].rpartition("-")[0]
                 write_shard(path, self._rows(self.splits[split], begin, end))

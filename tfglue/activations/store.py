@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tfglue.activations.shard import Shard, index_of
-from tfglue.activations.store_form import StoreForm
+from tfglue.activations.store_form import DTYPES, TOKENS, StoreForm
 from tfglue.data.features import Features
 from tfglue.errors import UserError
 from tfglue.files import read_json, write_json
@@ -24,6 +24,7 @@ MANIFEST = "manifest.json"
 _FORM = {
     "format": str,
     "encoder": {"digest": str, "name": str, "num_layers": int},
+    "max_length": int,
     "form": {"layers": [int], "width": int, "dtype": str, "tokens": str},
     "splits": {str: {"rows": int, "tokens": int, "digest": str, "shards": [str]}},
 }
@@ -187,6 +188,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise UserError(f"{path}: expected format {FORMAT}; restore the file")
     check_form(manifest, _FORM, str(path))
+    form = manifest["form"]
+    if form["dtype"] not in DTYPES or form["tokens"] not in TOKENS or not form["layers"]:
+        raise UserError(f"{path}: form: no such form of activations; restore the file")
     return manifest
 
 
