@@ -1,5 +1,6 @@
 """What a task adds to an encoder that it shares with others."""
 
+from abc import ABC, abstractmethod
 from dataclasses import asdict
 
 import keras
@@ -25,7 +26,7 @@ def layer_site(layer_index: int, number: int = 0) -> int:
     return _LAYER_SITE + layer_index * _SITES_PER_LAYER + number
 
 
-class Adapter(keras.layers.Layer):
+class Adapter(keras.layers.Layer, ABC):
     """One task's own weights beside those of a shared encoder.
 
     It is no layer to be called: the encoder asks for `slots` of each layer, and for `top`. Neither
@@ -55,12 +56,12 @@ class Adapter(keras.layers.Layer):
         self.built = True
         self.initialize(config.name, seed=0)
 
+    @abstractmethod
     def make_parts(self) -> dict[str, keras.layers.Layer]:
         """All layers that hold weights, by the stable prefix of their weights' names.
 
         What belongs to one layer of the encoder is ``layers.<index>.<name>``.
         """
-        raise NotImplementedError
 
     def part(self, layer_index: int, name: str) -> keras.layers.Layer:
         """What `make_parts` made for a layer."""
@@ -79,8 +80,8 @@ class Adapter(keras.layers.Layer):
         return self.fill(layer_index, attention_mask, dropout_seed)
 
     def fill(self, layer_index: int, attention_mask, dropout_seed) -> Slots:
-        """`slots` of a layer that the adapter has parts in."""
-        raise NotImplementedError
+        """`slots` of a layer that the adapter has parts in; what sits on top has none."""
+        return NO_SLOTS
 
     def named_weights(self) -> dict[str, keras.Variable]:
         """Weights by our own stable names."""
