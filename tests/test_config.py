@@ -98,3 +98,11 @@ def test_the_recipe_of_pals_is_that_of_its_readme():
 def test_a_task_has_one_weight():
     with pytest.raises(UserError, match="a is named twice"):
         task_numbers("task_weights", "a=2,a=3")
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [({}, "epoch"), ({"epochs": 0.3}, "0.1"), ({"epochs": 0.3, "evaluate_every": "7"}, "7")],
+)
+def test_a_partial_epoch_is_scored_at_each_tenth(settings, expected):
+    assert resolve(settings, tasks.get("rte")).evaluate_every == expected

@@ -14,7 +14,7 @@ PACKAGES = ("tfglue", "tuning", "data_prep")
 # Lower numbers know nothing of higher ones. Inside a layer imports are free.
 LAYERS = (
     ("tfglue.errors", "tfglue.files", "tfglue.form", "tfglue.registry", "tfglue.flags",
-     "tfglue.command_line", "tfglue.named_settings", "tfglue.typed_lines"),
+     "tfglue.command_line", "tfglue.named_settings", "tfglue.typed_lines", "tfglue.report_folder"),
     ("tfglue.tasks",),
     ("tfglue.config", "tfglue.training_recipe", "tfglue.resolution"),
     ("tfglue.data", "tfglue.metrics"),
@@ -37,7 +37,8 @@ LAYERS = (
     ("tfglue.chain", "tfglue.restarts", "tfglue.experiment", "tfglue.leaderboard_answers"),
     ("tfglue.added_task",),
     ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.convert", "tfglue.doctor",
-     "tfglue.submit", "tfglue.compare", "tfglue.parts", "tfglue.features", "tfglue.__main__",
+     "tfglue.submit", "tfglue.compare", "tfglue.parts", "tfglue.features",
+     "tfglue.probe", "tfglue.__main__",
      "tuning", "data_prep"),
 )
 # The package names public things without importing them.

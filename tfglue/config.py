@@ -183,8 +183,10 @@ class TrainConfig:
         None, "score on so many rows of every dev split (stratified, the same for every run) [all]",
         kind=int, least=1,
     )
-    evaluate_every: str = setting(
-        "epoch", "epoch, a share of an epoch under 1, or a number of updates"
+    evaluate_every: str | None = setting(
+        None,
+        "epoch, a share of an epoch under 1, or a number of updates [epoch; 0.1 where --epochs is "
+        "under 1]",
     )
     patience: int | None = setting(
         None, "stop after so many evaluations without improvement", kind=int, least=1

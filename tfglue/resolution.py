@@ -20,6 +20,9 @@ from tfglue.errors import UserError, suggestion
 from tfglue.tasks.task import Recipe, Task
 from tfglue.training_recipe import TrainingRecipe, read_recipe
 
+# BERTVision scores a partial epoch after each tenth of it.
+_PARTIAL = "0.1"
+
 # The demonstration encoder starts from random weights, so it needs a higher rate and more epochs,
 # most of all to learn what two sentences have to do with each other.
 TINY = {"max_length": 64, "batch_size": 32, "learning_rate": 1e-3, "epochs": 6.0}
@@ -106,7 +109,10 @@ def _layered(
     else:
         own = asdict(tasks[0].recipe if len(tasks) == 1 else Recipe())
         del own["source"]
-    return {**own, **values, **given}
+    settings = {**own, **values, **given}
+    if settings.get("evaluate_every") is None:
+        settings["evaluate_every"] = _PARTIAL if settings["epochs"] < 1 else "epoch"
+    return settings
 
 
 def _check(config: TrainConfig, tasks: Sequence[Task]) -> None:

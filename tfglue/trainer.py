@@ -140,6 +140,11 @@ class Training:
         model = build_model(
             self.tasks, encoder, config.adapter, config.head, head_dropout
         )
+        if config.strategy != "none" and model.changing_weights() != model.trained_weights():
+            raise UserError(
+                f"--head {config.head}: it keeps statistics of each batch, which several devices "
+                "do not share; train it without --strategy"
+            )
         for name, head in model.heads.items():
             weights = {f"{name}.{key}": weight for key, weight in head.named_weights().items()}
             initialize_weights(weights, encoder.initializer_range, config.seed)

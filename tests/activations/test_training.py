@@ -10,7 +10,7 @@ from safetensors.numpy import load_file
 from data_prep import activations
 from tfglue import convert, evaluate, train
 from tfglue.errors import UserError
-from tfglue.models.adapter_pooler import PRESETS
+from tfglue.models.head_config import published_heads
 from tfglue.run import Run
 
 SMALL_BERT = str(Path(__file__).parents[1] / "reference" / "small_bert")
@@ -60,11 +60,12 @@ def test_it_equals_training_beside_the_frozen_encoder(stores, place, task, head,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("preset", PRESETS)
-def test_every_preset_trains_on_a_store(stores, preset, tmp_path):
+@pytest.mark.parametrize("head", published_heads())
+def test_every_preset_trains_on_a_store(stores, head, tmp_path):
+    preset = head.partition("=")[2]
     task = "squad2" if preset.startswith("span") or preset == "ap_squad" else "rte"
     run = Run.train(
-        SHORT, task=task, head=f"adapter_pooler:preset={preset}", activations=str(stores[task]),
+        SHORT, task=task, head=head, activations=str(stores[task]),
         learning_rate=5e-3, epochs=4, dev_examples=8, output=str(tmp_path / "run"),
         **OWN.get(task, {}),
     )
@@ -114,6 +115,7 @@ def test_a_resumed_run_goes_on_from_the_store(stores, tmp_path):
         ({"task": "sst"}, "rows of sst train are not in this store"),
         ({"head": "adapter_poller"}, "did you mean 'adapter_pooler'"),
         ({"head": "adapter_pooler:width=3"}, "unknown key 'width'"),
+        ({"head": "convolution", "strategy": "mirrored"}, "several devices do not share"),
     ],
 )
 def test_mistakes_get_one_line(stores, tmp_path, settings, message):

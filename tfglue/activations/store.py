@@ -1,6 +1,6 @@
 """A folder of activations: what it holds, and reading any rows of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
@@ -64,7 +64,7 @@ class ActivationStore:
         self.folder = Path(folder)
         self.manifest = read_manifest(self.folder)
         self.form = StoreForm.from_dict(self.manifest["form"])
-        self._shards: list[Shard] = []
+        self._shards: dict[str, list[Shard]] = {}
         self._places: dict[bytes, tuple[Shard, int]] = {}
         for split, facts in self.manifest["splits"].items():
             missing = [n for n in facts["shards"] if not index_of(self.folder / n).is_file()]
@@ -74,17 +74,26 @@ class ActivationStore:
                     f"are not written yet, {missing[0]} the first; run the same extraction again, "
                     "which goes on where it was"
                 )
-            for name in facts["shards"]:
-                shard = Shard(self.folder / name)
-                self._shards.append(shard)
+            self._shards[split] = [Shard(self.folder / name) for name in facts["shards"]]
+            for shard in self._shards[split]:
                 for row, key in enumerate(shard.keys):
                     self._places.setdefault(key, (shard, row))
 
     def verify(self) -> int:
         """Reads every row, and returns how many. Raises UserError for the first damaged one."""
-        for shard in self._shards:
+        shards = [shard for own in self._shards.values() for shard in own]
+        for shard in shards:
             shard.verify()
-        return sum(map(len, self._shards))
+        return sum(map(len, shards))
+
+    def split(self, name: str) -> "StoredSplit":
+        """The named split. Raises UserError if the store does not hold it."""
+        if name not in self._shards:
+            raise UserError(
+                f"--activations {self.folder}: holds no split '{name}', only "
+                f"{', '.join(self._shards)}; extract it with --splits {name}"
+            )
+        return StoredSplit(self.form, self._shards[name])
 
     def check_encoder(self, digest: str, name: str) -> None:
         """Raises UserError unless the activations are of the encoder with this digest."""
@@ -143,6 +152,36 @@ class ActivationStore:
                 f"{self.manifest['max_length']}; extract what is missing"
             )
         return StoredRows(self.form, [self._places[key] for key in keys])
+
+
+class StoredSplit:
+    """A split of a store, row by row as it was written.
+
+    Args:
+        form: how states are kept.
+        shards: of the split, in order.
+    """
+
+    def __init__(self, form: StoreForm, shards: Sequence[Shard]):
+        self.form = form
+        self.shards = shards
+
+    def labelled(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """States (tokens, layers, width) and labels of every row, one or as many as tokens.
+
+        Raises:
+            UserError: a row has no label, or is damaged.
+        """
+        for shard in self.shards:
+            for row in range(len(shard)):
+                features = shard.read(row).features.feature
+                if "label" not in features:
+                    raise UserError(f"{shard.path}: its rows have no labels; name another split")
+                label = features["label"]
+                values = label.int64_list.value or label.float_list.value
+                yield self.form.decode(features["activations"].bytes_list.value[0]), (
+                    np.array(values)
+                )
 
 
 class StoredRows:

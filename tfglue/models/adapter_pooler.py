@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from tfglue.errors import UserError, suggestion
+from tfglue.errors import UserError
 from tfglue.flags import setting
 from tfglue.models.activation import ACTIVATIONS
 from tfglue.models.dropout import Dropout
@@ -57,6 +57,7 @@ class AdapterPoolerConfig(HeadConfig):
 
     name = "adapter_pooler"
     all_layers = True
+    presets = PRESETS
 
     size: int = setting(64, "units that each state is projected to; 0 for none", kind=int, least=0)
     shared: bool = setting(True, "one projection for all layers, or one for each", kind=bool)
@@ -77,18 +78,6 @@ class AdapterPoolerConfig(HeadConfig):
             )
         if self.pooled and self.tokens != "first":
             raise UserError(f"--head {self.name}: pooled=true goes with tokens=first")
-
-    @classmethod
-    def of(cls, values, where):
-        """As for all settings; ``preset`` stands for those of `PRESETS`, others win over them."""
-        values = dict(values)
-        name = values.pop("preset", None)
-        if name is not None and name not in PRESETS:
-            raise UserError(
-                f"{where}: unknown preset '{name}'{suggestion(name, PRESETS)} "
-                f"(known: {', '.join(PRESETS)})"
-            )
-        return super().of({**PRESETS.get(name, {}), **values}, where)
 
     def all_tokens(self, every_token):
         return every_token or self.tokens != "first"
