@@ -176,10 +176,9 @@ def _prepare_task(
     for split in source.splits():
         if split.startswith("dev") and split not in examples:
             examples[split] = source.read(split)
-    if config.dev_examples is not None:
-        for split in [split for split in examples if split.startswith("dev")]:
-            examples[split] = _first_rows(examples[split], config.dev_examples)
-    rows, aside = _chosen_rows(task, examples["train"], config)
+    for split in [split for split in examples if split.startswith("dev")]:
+        examples[split] = scored_rows(examples[split], config)
+    rows, aside = chosen_rows(task, examples["train"], config)
     if aside is not None:
         examples[TUNING_SPLIT] = examples["train"].take(aside)
     if rows is not None:
@@ -212,7 +211,7 @@ def _settings_line(config: TrainConfig, declared: list[Task]) -> str:
     return ", ".join(f"{name} {value}" for name, value in shown.items() if value is not None)
 
 
-def _chosen_rows(
+def chosen_rows(
     task: Task, train: Examples, config: TrainConfig
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Examples to train on and to tune on; None for all of them, or for none."""
@@ -227,9 +226,11 @@ def _chosen_rows(
     return rows, aside
 
 
-def _first_rows(examples: Examples, count: int) -> Examples:
-    chosen = nested_order(examples.strata)[:count]
-    return examples.take(np.sort(chosen))  # In the order of the file, as whole splits are.
+def scored_rows(dev: Examples, config: TrainConfig) -> Examples:
+    """What of a dev split is scored, in the order of the file."""
+    if config.dev_examples is None:
+        return dev
+    return dev.take(np.sort(nested_order(dev.strata)[: config.dev_examples]))
 
 
 def _split_line(name: str, examples: Examples, features: Features, config: TrainConfig) -> str:

@@ -14,6 +14,9 @@ DTYPES = {
     "bfloat16": ml_dtypes.bfloat16, "float16": np.float16, "float32": np.float32, "int8": np.int8,
 }
 TOKENS = ("all", "first")
+SHARD_MB = 128
+"""So large are shards, about: small enough that a kill costs little, large enough to read fast."""
+
 _SCALE = np.float16
 """The type of int8's scales, of which every token and layer has one."""
 
