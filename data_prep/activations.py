@@ -46,6 +46,8 @@ def _activations(argv: Sequence[str] | None) -> None:
                         help="all, or states such as 0,6 or -1,-2; 0 is the embeddings [all]")
     parser.add_argument("--tokens", default="all", help=f"{' or '.join(TOKENS)} [all]")
     parser.add_argument("--dtype", default="bfloat16", help=f"{', '.join(DTYPES)} [bfloat16]")
+    parser.add_argument("--project", type=int, metavar="UNITS",
+                        help="keep so many units of each state, by a fixed random map [all]")
     parser.add_argument("--shard", default="0/1", help="i/n: write every n-th shard from i [0/1]")
     parser.add_argument("--shard_mb", type=float, default=SHARD_MB,
                         help=f"about so large is a shard, in MB [{SHARD_MB}]")
@@ -108,7 +110,11 @@ def _extraction(flags, settings: dict, folder: Path) -> "Extraction":
         )
     states = opened.encoder.num_layers + 1
     layers = tuple(sorted(chosen_states(flags.layers, states)))
-    form = StoreForm(layers, opened.encoder.hidden_dim, flags.dtype, flags.tokens)
+    width = opened.encoder.hidden_dim
+    if flags.project is not None and not 0 < flags.project < width:
+        raise UserError(f"--project: expected 1 to {width - 1} units, not {flags.project}")
+    projected = flags.project is not None
+    form = StoreForm(layers, flags.project or width, flags.dtype, flags.tokens, projected)
     facts = {
         "encoder": {
             "digest": weights_digest(opened.encoder.named_weights()),

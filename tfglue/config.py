@@ -73,12 +73,16 @@ class TrainConfig:
     )
     head: str = setting(
         "linear",
-        "what answers: linear, or adapter_pooler, which reads all layers; name:key=value,...",
+        "what answers: linear, or adapter_pooler or convolution, which read all layers; "
+        "name:key=value,...",
     )
     activations: str | None = setting(
         None,
         "store made by data_prep.activations, read in the encoder's place; it is the one of --init "
         "[the store's run], and frozen",
+    )
+    skip_damaged: bool = setting(
+        False, "with --activations: train without the rows of damaged shards", kind=bool
     )
     freeze: str = setting("none", "none, embeddings, layers:N, encoder_except_norms, encoder")
     dropout: float | None = setting(

@@ -137,10 +137,13 @@ def prepare(
         loaded.encoder.set_dropout(config.dropout)
     freeze(loaded.encoder, config.freeze)
     digest = loaded.digest()
-    store = ActivationStore(config.activations) if config.activations else None
-    if store is not None:
+    store = None
+    if config.activations:
+        store = ActivationStore(config.activations, config.skip_damaged)
         store.check_encoder(digest, loaded.source)
         say(f"activations: {store.folder}, {store.form}")
+        for problem in store.damaged:
+            say(f"left out: {problem}")
     say(f"encoder: {loaded.source}; {loaded.report}")
     tokenizer = loaded.tokenizer(_LOWER_CASE[config.lower_case])
     prepared = {}
@@ -160,7 +163,11 @@ def prepare(
             raise UserError(f"--max_length: {config.encoder} has {limit} positions, not more")
         one = _prepare_task(task, source, own, tokenizer, say, len(chosen) > 1)
         if store is not None:
+            rows = len(one.features["train"])
             one = replace(one, features=store.joined(one.features, task, one.kind, own.head))
+            if len(one.features["train"]) < rows:
+                say(f"{task.name}: trains on {len(one.features['train'])} of {rows} rows, the "
+                    "others are in damaged shards")
         prepared[task.name] = one
     return Prepared(given, config, prepared, tokenizer, loaded, digest, shape, initial)
 

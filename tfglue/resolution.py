@@ -122,6 +122,8 @@ def _check(config: TrainConfig, tasks: Sequence[Task]) -> None:
     for name in ("dev_file", "test_file", "text_fields", "label_field", "kind"):
         if getattr(config, name) is not None and config.train_file is None:
             raise UserError(f"--{name} goes with --train_file, your own data")
+    if config.skip_damaged and config.activations is None:
+        raise UserError("--skip_damaged goes with --activations, a store")
     if config.train_file is not None and config.data is not None:
         raise UserError("--data and --train_file go together with --intermediate alone; give one")
     if config.train_file is not None and config.dev_file is None and config.patience is not None:

@@ -87,6 +87,57 @@ def test_the_run_holds_its_encoder_and_answers_from_text(stores, tmp_path):
     assert convert.main(["--run", str(run.folder.path), "--output", str(tmp_path / "bert")]) == 2
 
 
+def test_projected_states_train_as_they_would_beside_the_encoder(stores, place, tmp_path):
+    store, head = tmp_path / "store", "adapter_pooler:size=5,projected=12"
+    words = ["--run", str(place / "rte"), "--output", str(store), "--dtype", "float32"]
+    assert activations.main([*words, "--project", "12"]) == 0
+    own = dict(SHORT, task="rte", head=head, dev_examples=40)
+    stored = Run.train(own, activations=str(store), output=str(tmp_path / "stored"))
+    beside = Run.train(own, init=str(place / "rte"), freeze="encoder",
+                       output=str(tmp_path / "beside"))
+    for name, value in tensors(beside).items():
+        assert np.allclose(tensors(stored)[name], value, atol=2e-4), name
+    text = [("a dog barks", "an animal makes a sound")]
+    assert stored.predict(text)[0]["label"] == beside.predict(text)[0]["label"]
+    for wrong in ("adapter_pooler:size=5", "linear", "adapter_pooler:projected=11"):
+        with pytest.raises(UserError, match="projected to 12 units"):
+            Run.train(own | {"head": wrong}, activations=str(store), output=str(tmp_path / "no"))
+
+
+@pytest.mark.parametrize("task", ["rte", "ner"])
+def test_what_is_whole_of_a_damaged_store_is_used_on_request(place, stores, task, tmp_path, capsys):
+    store = tmp_path / "store"
+    words = ["--run", str(place / task), "--output", str(store), "--shard_mb", "0.2"]
+    assert activations.main(words) == 0
+    shard = sorted(store.glob("train-*.tfrecord"))[1]
+    content = bytearray(shard.read_bytes())
+    for place in range(0, len(content), 1000):  # Every row, since some rows are there twice.
+        content[place] ^= 1
+    shard.write_bytes(content)
+    own = dict(SHORT, task=task, train_examples=None, dev_examples=8, epochs=1,
+               activations=str(store))
+    with pytest.raises(UserError, match=f"{shard.name}: row .* is damaged"):
+        Run.train(own, output=str(tmp_path / "no"))
+    Run.train(own, skip_damaged=True, output=str(tmp_path / "run"))
+    said = capsys.readouterr().out
+    assert f"left out: {shard}" in said and "the others are in damaged shards" in said
+    sorted(store.glob("dev-*.tfrecord"))[0].write_bytes(b"")
+    with pytest.raises(UserError, match=f"rows of {task} dev are not in this store"):
+        Run.train(own, skip_damaged=True, output=str(tmp_path / "dev"))
+
+
+def test_learned_shares_of_layers_are_written(stores, tmp_path):
+    run = Run.train(SHORT, task="rte", head="adapter_pooler:size=5,pooling=softmax", dev_examples=8,
+                    activations=str(stores["rte"]), output=str(tmp_path / "run"))
+    weights = tensors(run)["pooling.weights"]
+    expected = np.exp(weights) / np.exp(weights).sum()
+    with open(run.folder.path / "layer_weights.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["state"] for row in rows] == [str(n) for n in range(len(weights))]
+    assert np.allclose([float(row["share"]) for row in rows], expected, atol=1e-6)
+    assert (run.folder.path / "layer_weights.png").stat().st_size > 3000
+
+
 def test_a_store_in_half_the_bytes_gives_nearly_the_same(stores, place, tmp_path):
     half = tmp_path / "half"
     assert activations.main(["--run", str(place / "rte"), "--output", str(half)]) == 0

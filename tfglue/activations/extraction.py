@@ -59,7 +59,9 @@ class Extraction:
         self.splits = dict(splits)
         self.form = form
         self.folder = Path(folder)
-        self._states = HiddenStates(encoder, form.layers, form.tokens == "first")
+        self._states = HiddenStates(
+            encoder, form.layers, form.tokens == "first", form.width if form.projected else None
+        )
         self.borders = {
             name: _borders(rows, form, shard_mb * 1e6) for name, (_, rows) in splits.items()
         }

@@ -25,7 +25,7 @@ _FORM = {
     "format": str,
     "encoder": {"digest": str, "name": str, "num_layers": int},
     "max_length": int,
-    "form": {"layers": [int], "width": int, "dtype": str, "tokens": str},
+    "form": {"layers": [int], "width": int, "dtype": str, "tokens": str, "projected": bool},
     "splits": {str: {"rows": int, "tokens": int, "digest": str, "shards": [str]}},
 }
 
@@ -55,13 +55,18 @@ class ActivationStore:
 
     Args:
         folder: with ``manifest.json`` and the shards.
+        skip_damaged: read every row now, and do without the shards that are not whole.
+
+    Attributes:
+        damaged: what is wrong with each shard that is left out.
 
     Raises:
         UserError: the folder is no store, or a file of it is missing or damaged.
     """
 
-    def __init__(self, folder: str | Path):
+    def __init__(self, folder: str | Path, skip_damaged: bool = False):
         self.folder = Path(folder)
+        self.damaged: list[str] = []
         self.manifest = read_manifest(self.folder)
         self.form = StoreForm.from_dict(self.manifest["form"])
         self._shards: dict[str, list[Shard]] = {}
@@ -74,10 +79,23 @@ class ActivationStore:
                     f"are not written yet, {missing[0]} the first; run the same extraction again, "
                     "which goes on where it was"
                 )
-            self._shards[split] = [Shard(self.folder / name) for name in facts["shards"]]
+            opened = [self._open(name, skip_damaged) for name in facts["shards"]]
+            self._shards[split] = [shard for shard in opened if shard is not None]
             for shard in self._shards[split]:
                 for row, key in enumerate(shard.keys):
                     self._places.setdefault(key, (shard, row))
+
+    def _open(self, name: str, skip_damaged: bool) -> Shard | None:
+        try:
+            shard = Shard(self.folder / name)
+            if skip_damaged:
+                shard.verify()
+        except UserError as error:
+            if not skip_damaged:
+                raise
+            self.damaged.append(str(error))
+            return None
+        return shard
 
     def verify(self) -> int:
         """Reads every row, and returns how many. Raises UserError for the first damaged one."""
@@ -131,10 +149,24 @@ class ActivationStore:
                 f"{chosen.name} reads all of {task.name}; extract them, or for texts use "
                 "--head linear or adapter_pooler:tokens=first"
             )
+        if self.form.projected and chosen.projected != self.form.width:
+            raise UserError(
+                f"--activations {self.folder}: its states are projected to {self.form.width} "
+                f"units; use --head adapter_pooler:projected={self.form.width}, not {head}"
+            )
+        if self.damaged:
+            features = {**features, "train": self.present(features["train"])}
         return {
             split: replace(rows, stored=self.rows_of(rows, f"{task.name} {split}"))
             for split, rows in features.items()
         }
+
+    def present(self, features: Features) -> Features:
+        """The rows that this store holds. Raises UserError if there are none."""
+        held = [row for row, key in enumerate(row_keys(features)) if key in self._places]
+        if not held:
+            raise UserError(f"--activations {self.folder}: no row to train on is whole")
+        return features if len(held) == len(features) else features.take(np.array(held))
 
     def rows_of(self, features: Features, what: str) -> "StoredRows":
         """The rows of `features`; `what` they are is for the message.

@@ -30,16 +30,19 @@ class StoreForm:
         width: units of a state as it is kept.
         dtype: a name in `DTYPES`; ``int8`` has a float16 scale for every token and layer.
         tokens: ``all`` that are not padding, or the ``first``.
+        projected: whether a fixed random map made the states narrower, see `RandomProjection`.
     """
 
     layers: tuple[int, ...]
     width: int
     dtype: str = "bfloat16"
     tokens: str = "all"
+    projected: bool = False
 
     def __str__(self) -> str:
         layers = ",".join(map(str, self.layers))
-        return f"states {layers} of {self.tokens} tokens, {self.dtype}"
+        width = f", projected to {self.width} units" if self.projected else ""
+        return f"states {layers} of {self.tokens} tokens, {self.dtype}{width}"
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "StoreForm":

@@ -20,6 +20,8 @@ class HeadConfig(NamedSettings):
     flag = "head"
     all_layers: ClassVar[bool]
     """Whether states of all layers are read, or the last one's alone."""
+    projected: ClassVar[int] = 0
+    """Units of a fixed random map that states go through, or went through before; 0 for none."""
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Published settings by name."""
 

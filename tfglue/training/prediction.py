@@ -72,6 +72,7 @@ class Predictor:
             self._compiled[key] = tf.function(
                 lambda batch: self._forward(task, batch),
                 input_signature=None if needs_fixed_shapes(self.strategy) else [free_sizes(batch)],
+                autograph=False,
             )
         return self._compiled[key](batch)
 
