@@ -12,6 +12,7 @@ COMMANDS = {
     "evaluate": "metrics of a run on labelled data",
     "predict": "answers of a run for texts, files or splits",
     "features": "hidden states of texts, token by token, as JSON lines or NumPy arrays",
+    "ensemble": "runs of one task that answer together: scores, errors, plot",
     "parts": "tasks of a run: list, add, remove, export and import, merge LoRA",
     "submit": "files for the GLUE leaderboard from runs, and their check",
     "compare": "experiments side by side: scores over restarts, differences, plot, GLUE score",

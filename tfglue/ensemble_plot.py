@@ -1,0 +1,97 @@
+"""Scores of an ensemble beside its members', and whose right answers it has."""
+
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tfglue.files import atomic_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from tfglue.ensemble_report import EnsembleReport
+
+_MEMBER, _ENSEMBLE, _WRONG = "#1f6fb2", "#d9791e", "#dddddd"
+
+
+def plot_ensemble(report: "EnsembleReport", path: Path) -> None:
+    """Draws one PNG: the main metric of all, and by whom examples are got right.
+
+    The second panel parts the examples by the members that get them right (all, several, each
+    alone, none), and every bar by whether the ensemble does. Scores that are neither right nor
+    wrong have the first panel alone.
+
+    Args:
+        report: of labelled examples.
+        path: where the picture goes; its numbers are in ``ensemble.csv`` and ``metrics.json``.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    panels = 2 if report.right else 1
+    height = 1.6 + 0.45 * (len(report.members) + 3)
+    figure = Figure(figsize=(6 * panels, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(
+        f"{report.task.name} {report.split}: {len(report.examples):,} examples, mode {report.mode}",
+        parse_math=False,
+    )
+    drawn = figure.subplots(1, panels, squeeze=False)[0]
+    _draw_scores(drawn[0], report)
+    if report.right:
+        _draw_right(drawn[1], report)
+    with atomic_file(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)
+
+
+def _draw_scores(panel: "Axes", report: "EnsembleReport") -> None:
+    main = report.task.main_metric
+    values = [scores[main] for scores in report.scores.values()]
+    colours = [_MEMBER] * len(report.members) + [_ENSEMBLE]
+    bars = panel.barh(range(len(values)), values, 0.6, color=colours)
+    panel.axvline(max(values[:-1]), color="#444444", linestyle="--", linewidth=1)
+    panel.bar_label(
+        bars, [f"{value:.4f}" for value in values], padding=4, fontsize="small",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+    )
+    _label(panel, list(report.scores))
+    panel.set_xlabel(f"{main} (dashed: the best member)")
+    panel.margins(x=0.15)
+
+
+def _draw_right(panel: "Axes", report: "EnsembleReport") -> None:
+    members = np.array([report.right[name] for name in report.members])
+    ensemble, counts = report.right["ensemble"], members.sum(axis=0)
+    groups = {"all members right": counts == len(members)}
+    if len(members) > 2:
+        groups["several right"] = (counts > 1) & (counts < len(members))
+    groups |= {f"only {name}": chosen for name, chosen in report.alone.items()}
+    groups["no member right"] = counts == 0
+    totals = np.array([group.sum() for group in groups.values()])
+    right = np.array([(group & ensemble).sum() for group in groups.values()])
+    rows = range(len(groups))
+    panel.barh(rows, right, 0.6, color=_ENSEMBLE, label="ensemble right")
+    bars = panel.barh(rows, totals - right, 0.6, right, color=_WRONG, label="ensemble wrong")
+    shares = [f"{own} of {total}" for own, total in zip(right, totals, strict=True)]
+    panel.bar_label(bars, shares, padding=3, fontsize="small")
+    _label(panel, list(groups))
+    panel.set_xlabel("examples (numbers: how many of them the ensemble gets right)")
+    panel.set_xlim(0, 1.2 * totals.max())
+    panel.legend(fontsize="small", frameon=False, loc="best")
+
+
+def _label(panel: "Axes", names: list[str]) -> None:
+    shown = [textwrap.fill(_short(name), 28) for name in names]
+    panel.set_yticks(range(len(names)), shown, fontsize="small", parse_math=False)
+    panel.set_ylim(len(names) - 0.5, -0.5)  # The first on top.
+    panel.tick_params(axis="x", labelsize="small")
+    panel.grid(axis="x", alpha=0.3)
+    panel.set_axisbelow(True)
+    panel.spines[["top", "right"]].set_visible(False)
+
+
+def _short(name: str, most: int = 56) -> str:
+    """The end of a long name, which tells runs apart."""
+    return name if len(name) <= most else f"...{name[3 - most:]}"
