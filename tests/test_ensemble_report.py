@@ -54,7 +54,7 @@ def test_scores_of_all_are_on_the_same_examples():
     found = report().metrics()
     assert found["main"] == {"mood": "accuracy"}
     accuracies = {
-        name: own["mood"]["dev"]["accuracy"] for name, own in found["members"].items()
+        name: own["accuracy"] for name, own in found["ensemble"]["members"].items()
     }
     assert accuracies == {"first": 0.6, "second": 0.4, "third": 0.6}
     # Means of rows: 7 2 1, 2.7 4.3 3, .7 4.3 5, 4.3 1 4.7, 3 6 1, so 0 1 2 2 1.
@@ -64,7 +64,7 @@ def test_scores_of_all_are_on_the_same_examples():
 
 def test_examples_that_one_member_alone_gets_right():
     # Right: first 0 1 4, second 0 2, third 0 3 4; alone: 1, 2 and 3.
-    found = report().metrics()["right_answers"]
+    found = report().metrics()["ensemble"]["right_answers"]
     assert (found["all"], found["any"], found["none"], found["ensemble"]) == (1, 5, 0, 4)
     assert found["only"] == {
         "first": {"examples": 1, "mean_words": 2.0, "ensemble_right": 1},
@@ -125,7 +125,7 @@ def test_without_labels_there_are_predictions_alone(tmp_path):
     found.write(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"metrics.json", "predictions"}
     assert found.lines() == ["mood dev: 5 examples, mode mean; no labels, so predictions alone"]
-    assert found.metrics()["mood"] == {} and "right_answers" not in found.metrics()
+    assert found.metrics()["mood"] == {} and "right_answers" not in found.metrics()["ensemble"]
 
 
 def test_scores_have_errors_and_nothing_right(tmp_path):

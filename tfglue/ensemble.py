@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tfglue.command_line import Parser, run
-from tfglue.ensemble_members import EnsembleMembers
+from tfglue.ensemble_members import ENSEMBLE, EnsembleMembers
 from tfglue.ensemble_report import FORMAT, EnsembleReport
 from tfglue.errors import UserError
 from tfglue.files import atomic_folder, check_writable, read_json
@@ -42,7 +42,7 @@ def _ensemble(argv: Sequence[str] | None) -> None:
     parser.add_argument("--output", required=True, help="folder to write")
     parser.add_argument("--task", help="task, where the runs have several in common")
     parser.add_argument("--data", help="as in training [the data each run was trained on]")
-    parser.add_argument("--input", help="your own .tsv, .csv, .jsonl, .json or columns instead")
+    parser.add_argument("--input", help="your own labelled file instead")
     parser.add_argument("--split", help="split to answer [dev]")
     parser.add_argument("--overwrite", action="store_true", help="replace the ensemble in --output")
     flags = parser.parse_args(argv)
@@ -85,7 +85,8 @@ def _is_ensemble(folder: Path) -> bool:
         content = read_json(folder / "metrics.json")
     except UserError:
         return False
-    return isinstance(content, dict) and content.get("format") == FORMAT
+    about = content.get(ENSEMBLE) if isinstance(content, dict) else None
+    return isinstance(about, dict) and about.get("format") == FORMAT
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tfglue.data.examples import Examples
     from tfglue.predictions.predictions import Predictions
 
+ENSEMBLE = "ensemble"
+"""What the ensemble is called among its members in tables and files."""
+
 _WINDOWS = ("max_length", "doc_stride", "max_query_length")
 """Settings that decide how passages are cut."""
 
@@ -61,6 +64,10 @@ class EnsembleMembers:
         """
         if len(names) < 2:
             raise UserError("--runs: an ensemble takes two runs or more; name another")
+        if ENSEMBLE in names:
+            raise UserError(
+                f"--runs {ENSEMBLE}: in tables that is the name of all together; write ./{ENSEMBLE}"
+            )
         runs = tuple(map(FinishedRun.named, names))
         for first, second in combinations(runs, 2):
             if first.weights.resolve() == second.weights.resolve():
@@ -69,6 +76,8 @@ class EnsembleMembers:
         tasks = _answered(runs, task)
         for run, other in zip(runs[1:], tasks[1:], strict=True):
             _check_answers(runs[0], run, tasks[0], other)
+        if tasks[0].name == ENSEMBLE:
+            raise UserError(f"--task {ENSEMBLE}: metrics.json has a key of this name beside tasks")
         split = split or ("input" if file else "dev")
         examples = [
             source_for(run, own, data, file).read(split)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tfglue.ensemble_members import ENSEMBLE
 from tfglue.files import atomic_file
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _draw_scores(panel: "Axes", report: "EnsembleReport") -> None:
 
 def _draw_right(panel: "Axes", report: "EnsembleReport") -> None:
     members = np.array([report.right[name] for name in report.members])
-    ensemble, counts = report.right["ensemble"], members.sum(axis=0)
+    ensemble, counts = report.right[ENSEMBLE], members.sum(axis=0)
     groups = {"all members right": counts == len(members)}
     if len(members) > 2:
         groups["several right"] = (counts > 1) & (counts < len(members))

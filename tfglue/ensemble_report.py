@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from tfglue.aligned_table import aligned_table
+from tfglue.ensemble_members import ENSEMBLE
 from tfglue.ensemble_plot import plot_ensemble
 from tfglue.files import write_json, write_text
 from tfglue.predictions.predictions import Predictions
 from tfglue.run_folder import RunFolder
 
 FORMAT = "tfglue.ensemble.v1"
-ENSEMBLE = "ensemble"
-
 _WORDS = {True: "1", False: "0"}
 
 
@@ -66,26 +65,23 @@ class EnsembleReport:
         return {name: self.right[name] & once for name in self.members if self.right}
 
     def metrics(self) -> dict[str, Any]:
-        """What ``metrics.json`` holds: the ensemble's as of any run, then the members'.
+        """What ``metrics.json`` holds: the ensemble's as of any run, then how it came about.
 
+        Under ``ensemble``: mode, number and digest of the examples, ``members`` and their metrics;
         ``right_answers`` counts examples that all, any, and none of the members get right, and for
         each member those that it alone does, with the mean of their words, and how many of them
         the ensemble gets right, too.
         """
-        found: dict[str, Any] = {
+        about: dict[str, Any] = {
             "format": FORMAT,
-            self.task.name: {self.split: self.scores[ENSEMBLE]} if self.scores else {},
-            "main": {self.task.name: self.task.main_metric},
             "mode": self.mode,
-            "data": {"rows": len(self.examples), "digest": self.examples.digest()},
-            "members": {
-                name: {self.task.name: {self.split: self.scores[name]} if self.scores else {}}
-                for name in self.members
-            },
+            "rows": len(self.examples),
+            "digest": self.examples.digest(),
+            "members": {name: self.scores.get(name, {}) for name in self.members},
         }
         if self.right:
             members = [self.right[name] for name in self.members]
-            found["right_answers"] = {
+            about["right_answers"] = {
                 "all": int(np.all(members, axis=0).sum()),
                 "any": int(np.any(members, axis=0).sum()),
                 "none": int((~np.any(members, axis=0)).sum()),
@@ -99,7 +95,11 @@ class EnsembleReport:
                     for name, chosen in self.alone.items()
                 },
             }
-        return found
+        return {
+            self.task.name: {self.split: self.scores[ENSEMBLE]} if self.scores else {},
+            "main": {self.task.name: self.task.main_metric},
+            ENSEMBLE: about,
+        }
 
     @cached_property
     def second_best(self) -> dict[str, dict[str, float]]:
@@ -154,7 +154,7 @@ class EnsembleReport:
             f"{main}: ensemble {self.scores[ENSEMBLE][main] - best:+.4f} against the best member"
         )
         if self.right:
-            counts = self.metrics()["right_answers"]
+            counts = self.metrics()[ENSEMBLE]["right_answers"]
             lines.append(
                 f"right answers: {counts['all']} by all members, {counts['any']} by any, "
                 f"{counts['none']} by none"

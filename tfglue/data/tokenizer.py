@@ -153,7 +153,11 @@ class BertTokenizer:
 
     @cached_property
     def _compiled(self) -> tf.types.experimental.PolymorphicFunction:
-        return tf.function(self.tokenize, input_signature=[tf.TensorSpec([None], tf.string)])
+        # TensorFlow warns of a method that is traced time and again, and takes several tokenizers
+        # (one for each run that is opened) for one.
+        return tf.function(
+            lambda texts: self.tokenize(texts), input_signature=[tf.TensorSpec([None], tf.string)]
+        )
 
 
 def _check_vocabulary(vocabulary: Sequence[str], source: str) -> None:
