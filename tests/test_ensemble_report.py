@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tfglue.data.examples import TextExamples
+from tfglue.ensemble_plot import _short
 from tfglue.ensemble_report import EnsembleReport
 from tfglue.predictions.predictions import Outputs
 from tfglue.predictions.rows import ClassPredictions, ScorePredictions
@@ -152,3 +153,11 @@ def test_what_is_written_twice_is_the_same(tmp_path, labels):
     files = [path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.*")]
     for name in files:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_the_plot_leaves_out_what_names_have_in_common():
+    assert list(_short(["runs/a/1", "runs/a/2"]).values()) == ["a/1", "a/2"]
+    assert list(_short(["/x/runs/a", "/x/runs/b@3"]).values()) == ["runs/a", "runs/b@3"]
+    assert list(_short(["a", "b"]).values()) == ["a", "b"]
+    assert list(_short(["a", "/x/b"]).values()) == ["a", "/x/b"]
+    assert [len(name) for name in _short(["a" * 80, "b" * 80]).values()] == [50, 50]

@@ -1,5 +1,6 @@
 """Scores of an ensemble beside its members', and whose right answers it has."""
 
+import os
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,7 +58,7 @@ def _draw_scores(panel: "Axes", report: "EnsembleReport") -> None:
         bars, [f"{value:.4f}" for value in values], padding=4, fontsize="small",
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
     )
-    _label(panel, list(report.scores))
+    _label(panel, [*_short(list(report.members)).values(), ENSEMBLE])
     panel.set_xlabel(f"{main} (dashed: the best member)")
     panel.margins(x=0.15)
 
@@ -68,7 +69,8 @@ def _draw_right(panel: "Axes", report: "EnsembleReport") -> None:
     groups = {"all members right": counts == len(members)}
     if len(members) > 2:
         groups["several right"] = (counts > 1) & (counts < len(members))
-    groups |= {f"only {name}": chosen for name, chosen in report.alone.items()}
+    shown = _short(list(report.members))
+    groups |= {f"only {shown[name]}": chosen for name, chosen in report.alone.items()}
     groups["no member right"] = counts == 0
     totals = np.array([group.sum() for group in groups.values()])
     right = np.array([(group & ensemble).sum() for group in groups.values()])
@@ -78,13 +80,13 @@ def _draw_right(panel: "Axes", report: "EnsembleReport") -> None:
     shares = [f"{own} of {total}" for own, total in zip(right, totals, strict=True)]
     panel.bar_label(bars, shares, padding=3, fontsize="small")
     _label(panel, list(groups))
-    panel.set_xlabel("examples (numbers: how many of them the ensemble gets right)")
+    panel.set_xlabel("examples, and how many the ensemble gets right")
     panel.set_xlim(0, 1.2 * totals.max())
     panel.legend(fontsize="small", frameon=False, loc="best")
 
 
 def _label(panel: "Axes", names: list[str]) -> None:
-    shown = [textwrap.fill(_short(name), 28) for name in names]
+    shown = [textwrap.fill(name, 28) for name in names]
     panel.set_yticks(range(len(names)), shown, fontsize="small", parse_math=False)
     panel.set_ylim(len(names) - 0.5, -0.5)  # The first on top.
     panel.tick_params(axis="x", labelsize="small")
@@ -93,6 +95,11 @@ def _label(panel: "Axes", names: list[str]) -> None:
     panel.spines[["top", "right"]].set_visible(False)
 
 
-def _short(name: str, most: int = 56) -> str:
-    """The end of a long name, which tells runs apart."""
-    return name if len(name) <= most else f"...{name[3 - most:]}"
+def _short(names: list[str], most: int = 50) -> dict[str, str]:
+    """Names -> what tells them apart: folders that they share are left out, but for the last."""
+    try:
+        common = os.path.dirname(os.path.commonpath([os.path.dirname(name) for name in names]))
+    except ValueError:  # Absolute and relative ones have nothing in common.
+        common = ""
+    short = {name: os.path.relpath(name, common) if common else name for name in names}
+    return {n: own if len(own) <= most else f"...{own[3 - most:]}" for n, own in short.items()}
