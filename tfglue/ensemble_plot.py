@@ -66,20 +66,20 @@ def _draw_scores(panel: "Axes", report: "EnsembleReport") -> None:
 def _draw_right(panel: "Axes", report: "EnsembleReport") -> None:
     members = np.array([report.right[name] for name in report.members])
     ensemble, counts = report.right[ENSEMBLE], members.sum(axis=0)
-    groups = {"all members right": counts == len(members)}
+    groups = [("all members right", counts == len(members))]
     if len(members) > 2:
-        groups["several right"] = (counts > 1) & (counts < len(members))
+        groups.append(("several right", (counts > 1) & (counts < len(members))))
     shown = _short(list(report.members))
-    groups |= {f"only {shown[name]}": chosen for name, chosen in report.alone.items()}
-    groups["no member right"] = counts == 0
-    totals = np.array([group.sum() for group in groups.values()])
-    right = np.array([(group & ensemble).sum() for group in groups.values()])
+    groups += [(f"only {shown[name]}", chosen) for name, chosen in report.alone.items()]
+    groups.append(("no member right", counts == 0))
+    totals = np.array([group.sum() for _, group in groups])
+    right = np.array([(group & ensemble).sum() for _, group in groups])
     rows = range(len(groups))
     panel.barh(rows, right, 0.6, color=_ENSEMBLE, label="ensemble right")
     bars = panel.barh(rows, totals - right, 0.6, right, color=_WRONG, label="ensemble wrong")
     shares = [f"{own} of {total}" for own, total in zip(right, totals, strict=True)]
     panel.bar_label(bars, shares, padding=3, fontsize="small")
-    _label(panel, list(groups))
+    _label(panel, [label for label, _ in groups])
     panel.set_xlabel("examples, and how many the ensemble gets right")
     panel.set_xlim(0, 1.2 * totals.max())
     panel.legend(fontsize="small", frameon=False, loc="best")

@@ -45,7 +45,7 @@ class Examples(ABC):
     @property
     @abstractmethod
     def shown_texts(self) -> list[str]:
-        """One line an example, for tables; of questions the question alone."""
+        """One text an example, for tables; of questions the question alone."""
 
     @property
     @abstractmethod
