@@ -13,6 +13,7 @@ COMMANDS = {
     "predict": "answers of a run for texts, files or splits",
     "features": "hidden states of texts, token by token, as JSON lines or NumPy arrays",
     "probe": "what linear maps read from each layer and position of a store",
+    "ensemble": "runs of one task that answer together: scores, errors, plot",
     "parts": "tasks of a run: list, add, remove, export and import, merge LoRA",
     "submit": "files for the GLUE leaderboard from runs, and their check",
     "compare": "experiments side by side: scores over restarts, differences, plot, GLUE score",

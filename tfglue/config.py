@@ -7,6 +7,7 @@ from typing import Any
 
 from tfglue.errors import UserError, suggestion
 from tfglue.flags import setting
+from tfglue.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -291,6 +292,11 @@ def null_threshold(config: TrainConfig) -> float | None:
             f"{suggestion(text, ('tuned',))}"
         ) from None
     return value
+
+
+def has_negatives(task: Task, config: TrainConfig) -> bool:
+    """Whether questions may have no answer: the `--negatives` setting, or as the task says."""
+    return {"auto": task.negatives, "true": True, "false": False}[config.negatives]
 
 
 def text_fields(text: str | None) -> tuple[str, ...] | None:

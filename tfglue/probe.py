@@ -45,13 +45,12 @@ def _probe(argv: Sequence[str] | None) -> None:
     from tfglue.activations.probe_plot import plot_probes
     from tfglue.activations.probing import LayerProbe
     from tfglue.activations.store import ActivationStore
-    from tfglue.run_folder import RunFolder
-    from tfglue.tasks.serialization import task_from_dict
+    from tfglue.finished_run import FinishedRun
 
     store = ActivationStore(flags.activations)
     name = store.manifest["task"]
-    source, _ = RunFolder.named(store.manifest["encoder"]["name"])
-    task = task_from_dict(source.finished_manifest()["tasks"][name])
+    source = FinishedRun.named(store.manifest["encoder"]["name"])
+    task = source.task(name)
     positions = [part.strip() for part in flags.positions.split(",")] if flags.positions else None
     probe = LayerProbe(store, task, positions)
     with Progress(console=Console(), transient=True) as progress:
@@ -65,7 +64,7 @@ def _probe(argv: Sequence[str] | None) -> None:
     write_text(table, _csv(rows))
     facts = {"task": name, "metric": metric, "floor": floor, "encoder": store.manifest["encoder"]}
     write_json(report, {"format": FORMAT, **facts, "probes": rows})
-    plot_probes(rows, metric, plot, title=f"{name}: linear probes of {source.path.name}",
+    plot_probes(rows, metric, plot, title=f"{name}: linear probes of {source.name}",
                 floor=floor)
     print(f"written: {', '.join(str(folder / file) for file in FILES)}")
 

@@ -41,7 +41,9 @@ class HiddenStates:
         batch = padded_batch(features, rows)
         inputs = {name: batch[name] for name in MODEL_INPUTS}
         if self._compiled is None:
-            self._compiled = tf.function(self._forward, input_signature=[free_sizes(inputs)], autograph=False)
+            self._compiled = tf.function(
+                self._forward, input_signature=[free_sizes(inputs)], autograph=False
+            )
         return self._compiled(inputs).numpy()
 
     def _forward(self, inputs):

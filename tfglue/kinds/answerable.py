@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 from sklearn.metrics import roc_curve
 
-from tfglue.config import null_threshold
+from tfglue.config import has_negatives, null_threshold
 from tfglue.data.span_features import CLS_POSITION
 from tfglue.errors import UserError
 from tfglue.kinds.classify import Classify
-from tfglue.kinds.span import NULL_THRESHOLD, QuestionKind, has_negatives
+from tfglue.kinds.span import NULL_THRESHOLD, QuestionKind
 from tfglue.predictions.answerable import ANSWERABLE, UNANSWERABLE, AnswerablePredictions
 
 

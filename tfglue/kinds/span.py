@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from tfglue.config import TrainConfig, null_threshold
+from tfglue.config import has_negatives, null_threshold
 from tfglue.data.features import NO_LABEL
 from tfglue.data.questions import Questions
 from tfglue.data.span_features import CLS_POSITION, SpanWindowing, span_features
@@ -12,7 +12,6 @@ from tfglue.kinds.kind import Kind
 from tfglue.metrics.null_threshold import best_threshold
 from tfglue.models.encoder import MASKED_SCORE
 from tfglue.predictions.spans import SpanPredictions
-from tfglue.tasks.task import Task
 
 NULL_THRESHOLD = "null_score_diff_threshold"
 
@@ -114,8 +113,3 @@ class Span(QuestionKind):
             scores.f1, scores.has_answer, scores.answered, predictions.null_differences
         )
         return {NULL_THRESHOLD: best.value}
-
-
-def has_negatives(task: Task, config: TrainConfig) -> bool:
-    """Whether questions may have no answer: the `--negatives` setting, or as the task says."""
-    return {"auto": task.negatives, "true": True, "false": False}[config.negatives]
