@@ -47,7 +47,7 @@ def claim_output(given: Mapping[str, Any]) -> tuple[RunFolder | None, dict[str, 
     if several and worker_index() > 0:
         return folder, folder.manifest() if given.get("resume") else None
     try:
-        _check_writable(folder.path)
+        check_writable(folder.path)
         if not folder.exists:
             return folder, None
     except OSError as error:
@@ -64,8 +64,8 @@ def claim_output(given: Mapping[str, Any]) -> tuple[RunFolder | None, dict[str, 
     return folder, None
 
 
-def _check_writable(path: Path) -> None:
-    """Finds out before the work what would fail after it."""
+def check_writable(path: Path) -> None:
+    """Finds out before the work what would fail after it. Raises UserError."""
     place = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
     if not place.is_dir() or not os.access(place, os.W_OK):
         raise UserError(f"--output {path}: nothing can be written under {place}")

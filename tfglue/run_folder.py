@@ -16,6 +16,7 @@ from tfglue.errors import UserError, suggestion
 from tfglue.files import (
     read_json,
     read_tensors,
+    read_text,
     read_yaml,
     write_json,
     write_tensors,
@@ -261,6 +262,11 @@ class RunFolder:
         writer.writeheader()
         writer.writerows(rows)
         write_text(self.path / "history.csv", text.getvalue())
+
+    def history(self) -> list[dict[str, str]]:
+        """Rows of ``history.csv`` as texts, empty where there was nothing; none without a file."""
+        path = self.path / "history.csv"
+        return list(csv.DictReader(io.StringIO(read_text(path)))) if path.is_file() else []
 
     def write_metrics(self, metrics: Mapping[str, Any], main: Mapping[str, str]) -> None:
         """Writes ``metrics.json``: task -> split -> metric, and each task's main metric."""
