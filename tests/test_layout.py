@@ -97,7 +97,7 @@ STARTS = {
         module: f"from {module} import main; main(['--help'])"
         for module in ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.convert",
                        "tfglue.doctor", "tfglue.submit", "tfglue.compare", "tfglue.parts",
-                       "data_prep.download", "data_prep.verify")
+                       "data_prep.download", "data_prep.verify", "tuning.search")
     },
 }
 

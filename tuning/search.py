@@ -57,9 +57,13 @@ def _search(argv: Sequence[str] | None) -> None:
 
 
 def check_packages() -> None:
-    """Raises UserError, with the command that mends it, if a package of the extra is missing."""
+    """Raises UserError, with the command that mends it, if a package is missing.
+
+    keras-tuner itself says so late, and of some as failed trials.
+    """
     for package in PACKAGES:
-        if package.extra == "tune" and find_spec(package.module) is None:
+        needed = package.extra == "tune" or package.module in ("sklearn", "scipy")
+        if needed and find_spec(package.module) is None:
             raise UserError(f"{package.name} is not installed; {mend(package)}")
 
 

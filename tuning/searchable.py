@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from tfglue.config import TrainConfig
+from tfglue.config import OF_SEVERAL_TASKS, TrainConfig
 from tfglue.errors import UserError, suggestion
 from tfglue.flags import checked
 from tfglue.training_recipe import NOT_IN_RECIPES
@@ -15,9 +15,9 @@ PARTS = ("head", "adapter")
 
 # They say on what rows a trial is trained and scored, or how it is kept, not how good it gets.
 _NOT_SEARCHED = (
-    *NOT_IN_RECIPES, "encoder", "labels", "lower_case", "negatives", "best_on", "train_examples",
-    "train_fraction", "dev_examples", "evaluate_every", "eval_batch_size", "patience", "save",
-    "checkpoint_seconds", "max_steps",
+    *NOT_IN_RECIPES, *OF_SEVERAL_TASKS, "encoder", "labels", "lower_case", "negatives",
+    "train_examples", "train_fraction", "dev_examples", "evaluate_every", "eval_batch_size",
+    "patience", "save", "checkpoint_seconds", "max_steps",
 )
 
 
@@ -64,7 +64,7 @@ def find_searchable(name: str, base: Mapping[str, Any], where: str) -> Searchabl
     settings = {item.name: item for item in fields(TrainConfig)}
     open_ones = [other for other in settings if other not in _NOT_SEARCHED]
     if name in _NOT_SEARCHED:
-        raise UserError(f"{where}: {name} is given with the command, and not searched")
+        raise UserError(f"{where}: {name} is not searched; all trials of a task have the same")
     if name not in settings:
         parts = [f"{owner}.size" for owner in PARTS]
         raise UserError(

@@ -70,9 +70,10 @@ def asked_space(words: Sequence[str], model: str, task: str) -> AskedSpace:
         flags[name] = text.strip()
     if len(files) > 1:
         raise UserError(f"--space: {files[0]} and {files[1]}; name one, and add name=dimension")
-    if not files and flags:
-        return AskedSpace(None, flags, frozenset(flags))
-    asked = _read_file(files[0] if files else model, model, task)
+    if files or not flags:
+        asked = _read_file(files[0] if files else model, model, task)
+    else:
+        asked = AskedSpace(None, {}, frozenset())
     texts = {name: text for name, text in (asked.texts | flags).items() if text != _LEFT_OUT}
     seed = None if SEED in flags else texts.pop(SEED, None)
     return AskedSpace(asked.name, texts, frozenset(flags), asked.settings, asked.trials, seed)
