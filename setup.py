@@ -8,7 +8,9 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "tfglue/__init__.py").read_text())[1]
 
-TUNE = ["keras-tuner>=1.4.7", "tensorboard"]
+# keras-tuner says of none of the others that it needs them: TensorFlow brought TensorBoard along
+# until 2.21, and Bayesian optimisation imports the rest.
+TUNE = ["keras-tuner>=1.4.8", "tensorboard", "scikit-learn>=1.4", "scipy>=1.11", "threadpoolctl"]
 
 setup(
     name="tfglue",
@@ -23,6 +25,7 @@ setup(
     package_data={
         "tfglue": ["recipes/*.yaml", "recipes/adapters/*.json"],
         "tfglue.data": ["*.txt"],
+        "tuning": ["spaces/*.yaml"],
         "tfglue.tasks.sample": ["*/*.tsv", "*/*.txt", "*/*.conllu", "*/*.json"],
     },
     install_requires=[

@@ -101,7 +101,8 @@ STARTS = {
         module: f"from {module} import main; main(['--help'])"
         for module in ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.convert",
                        "tfglue.doctor", "tfglue.submit", "tfglue.compare", "tfglue.parts",
-                       "tfglue.ensemble", "data_prep.download", "data_prep.verify")
+                       "tfglue.ensemble", "tfglue.probe", "data_prep.download", "data_prep.verify",
+                       "tuning.search")
     },
 }
 

@@ -188,6 +188,11 @@ class TrainConfig:
         None, "score on so many rows of every dev split (stratified, the same for every run) [all]",
         kind=int, least=1,
     )
+    tune_split: float | None = setting(
+        None, "hold this share of the training rows out and score on it, not on any dev split, "
+        "which is left to be reported once (see tuning.search) [none]",
+        kind=float, above=0, most=0.5,
+    )
     evaluate_every: str | None = setting(
         None,
         "epoch, a share of an epoch under 1, or a number of updates [epoch; 0.1 where --epochs is "

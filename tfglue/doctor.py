@@ -81,7 +81,7 @@ def _report(package: Package) -> bool:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         print(f"{package.name}: does not work ({reason})")
         print(f"  without it: no {package.need}")
-        print(f"  mend it: {_mend(package)}")
+        print(f"  mend it: {mend(package)}")
         return False
     try:
         version = metadata.version(package.name)
@@ -91,7 +91,8 @@ def _report(package: Package) -> bool:
     return True
 
 
-def _mend(package: Package) -> str:
+def mend(package: Package) -> str:
+    """The command that installs a package."""
     if package.extra:
         return f'{sys.executable} -m pip install "tfglue[{package.extra}]"'
     if package.name == "tensorflow-text":

@@ -1,6 +1,6 @@
 """``python -m tfglue.evaluate``: metrics of a run on labelled data."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tfglue.answering import answered_task, new_file, source_for
@@ -10,7 +10,11 @@ from tfglue.files import write_json
 from tfglue.tasks.task import Task
 
 if TYPE_CHECKING:
+    from tfglue.data.sources import Source
     from tfglue.run import Run
+
+EVALUATION = "evaluation.json"
+"""Where a run keeps its latest evaluation."""
 
 _DESCRIPTION = """Metrics of a run on labelled data, over whole splits.
 
@@ -41,22 +45,48 @@ def _evaluate(argv: Sequence[str] | None) -> None:
     from tfglue.run import Run
 
     opened = Run.open(flags.run)
-    found: dict[str, Any] = {"main": {}, "data": {}}
-    every = flags.task is None and flags.input is None
-    for task in opened.tasks.values() if every else [answered_task(opened, flags.task)]:
-        found[task.name], found["data"][task.name] = _evaluate_task(opened, task, flags)
-        found["main"][task.name] = task.main_metric
-    output = output or opened.weights_folder / "evaluation.json"
+    splits = [part.strip() for part in (flags.split or "").split(",") if part.strip()]
+    found = evaluation(opened, flags.task, flags.data, flags.input, splits)
+    output = output or opened.weights_folder / EVALUATION
     write_json(output, found)
     print(f"written: {output}")
 
 
-def _evaluate_task(opened: "Run", task: Task, flags) -> tuple[dict[str, Any], dict[str, Any]]:
+def evaluation(
+    opened: "Run",
+    task: str | None = None,
+    data: str | None = None,
+    file: str | None = None,
+    splits: Sequence[str] = (),
+    say: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Content of ``evaluation.json``: metrics by task and split, main metrics, and the data.
+
+    Args:
+        opened: the run.
+        task: the only one to answer; by default all of the run's.
+        data, file: where rows come from, as `source_for` takes them.
+        splits: which ones; by default every dev split.
+        say: takes each line of what is found.
+
+    Raises:
+        UserError: there are no such task, data or splits.
+    """
+    found: dict[str, Any] = {"main": {}, "data": {}}
+    every = task is None and file is None
+    for one in opened.tasks.values() if every else [answered_task(opened, task)]:
+        source = source_for(opened, one, data, file)
+        own = list(splits) or [s for s in source.splits() if file or s.startswith("dev")]
+        found[one.name], found["data"][one.name] = _evaluate_task(opened, one, source, own, say)
+        found["main"][one.name] = one.main_metric
+    return found
+
+
+def _evaluate_task(
+    opened: "Run", task: Task, source: "Source", splits: Sequence[str], say: Callable[[str], None]
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Metrics of each split, and what its rows are."""
-    source = source_for(opened, task, flags.data, flags.input)
-    print(f"data: {source.description}")
-    splits = [part.strip() for part in (flags.split or "").split(",") if part.strip()]
-    splits = splits or [s for s in source.splits() if flags.input or s.startswith("dev")]
+    say(f"data: {source.description}")
     if not splits:
         raise UserError(f"{source.description}: no dev split; name one with --split, or --input")
     metrics, data = {}, {}
@@ -65,7 +95,7 @@ def _evaluate_task(opened: "Run", task: Task, flags) -> tuple[dict[str, Any], di
         metrics[split] = opened.evaluate(task, examples)
         data[split] = {"rows": len(examples), "digest": examples.digest()}
         shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics[split].items())
-        print(f"{task.name} {split} ({len(examples)} rows): {shown}")
+        say(f"{task.name} {split} ({len(examples)} rows): {shown}")
     return metrics, data
 
 

@@ -48,6 +48,27 @@ def train(
         UserError: for any mistake in settings, data or encoder; nothing is overwritten.
         Interrupted: after SIGINT or SIGTERM; the message says how to go on.
     """
+    given = _resumed(written_out(given))
+    if not any(given.get(name) for name in OF_EXPERIMENTS):
+        return train_run(given, callbacks=callbacks, say=say)
+    folder, _ = claim_output(given)
+    _check_target(given)
+    folder = folder or free_output(given.get("task") or "task")
+    try:
+        with locked(folder, ".experiment.lock"):
+            return _train(given, _begun(folder, given), callbacks, say)
+    except KeyboardInterrupt as interrupt:
+        done = str(interrupt).rpartition("; go on with ")[0] or "stopped"
+        go_on = f"python -m tfglue.train --output {shlex.quote(str(folder.path))} --resume"
+        raise Interrupted(f"{done}; go on with {go_on}") from None
+
+
+def written_out(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings in their right types and full names, with what some imply of others.
+
+    Raises:
+        UserError: one is unknown or out of place, or they contradict each other.
+    """
     given = checked(given, TrainConfig, where="settings")
     given = {name: value for name, value in given.items() if value is not None}
     if "adapter" in given:
@@ -62,19 +83,7 @@ def train(
     elif declared := tasks.find(given.get("task", "")):
         given["task"] = declared.name
     _check(given)
-    given = _resumed(given)
-    if not any(given.get(name) for name in OF_EXPERIMENTS):
-        return train_run(given, callbacks=callbacks, say=say)
-    folder, _ = claim_output(given)
-    _check_target(given)
-    folder = folder or free_output(given.get("task") or "task")
-    try:
-        with locked(folder, ".experiment.lock"):
-            return _train(given, _begun(folder, given), callbacks, say)
-    except KeyboardInterrupt as interrupt:
-        done = str(interrupt).rpartition("; go on with ")[0] or "stopped"
-        go_on = f"python -m tfglue.train --output {shlex.quote(str(folder.path))} --resume"
-        raise Interrupted(f"{done}; go on with {go_on}") from None
+    return given
 
 
 def _train(

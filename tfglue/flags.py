@@ -34,9 +34,14 @@ def setting(
     return field(default=default, metadata=metadata)
 
 
-def add_flags(parser: argparse.ArgumentParser, config: type) -> None:
-    """Adds a flag for every setting; flags that are not given stay out of the namespace."""
-    for item in fields(config):
+def add_flags(
+    parser: argparse.ArgumentParser, config: type, leave_out: Sequence[str] = ()
+) -> None:
+    """Adds a flag for every setting but those left out.
+
+    Flags that are not given stay out of the namespace.
+    """
+    for item in (item for item in fields(config) if item.name not in leave_out):
         options: dict[str, Any] = {"help": _help(item), "default": argparse.SUPPRESS}
         if item.metadata["kind"] is bool:
             options["action"] = "store_true"

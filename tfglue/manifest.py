@@ -153,6 +153,6 @@ def command(given: Mapping[str, Any], output: str) -> str:
     """The command that repeats the run, with the flags that were given."""
     words = ["python", "-m", "tfglue.train"]
     for name, value in given.items():
-        if name not in OF_ONE_COMMAND and value is not None:
-            words += [f"--{name}", str(value)]
+        if name not in OF_ONE_COMMAND and value is not None and value is not False:
+            words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
     return shlex.join([*words, "--output", output])

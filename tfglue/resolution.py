@@ -126,7 +126,8 @@ def _check(config: TrainConfig, tasks: Sequence[Task]) -> None:
         raise UserError("--skip_damaged goes with --activations, a store")
     if config.train_file is not None and config.data is not None:
         raise UserError("--data and --train_file go together with --intermediate alone; give one")
-    if config.train_file is not None and config.dev_file is None and config.patience is not None:
+    unscored = config.train_file and not config.dev_file and not config.tune_split
+    if unscored and config.patience is not None:
         raise UserError("--patience needs --dev_file: without it nothing is evaluated")
     evaluation_interval(config.evaluate_every, updates_per_epoch=1)
     saved_epochs(config.save)

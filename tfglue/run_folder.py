@@ -16,6 +16,7 @@ from tfglue.errors import UserError, suggestion
 from tfglue.files import (
     read_json,
     read_tensors,
+    read_text,
     read_yaml,
     write_json,
     write_tensors,
@@ -35,6 +36,7 @@ PART_KINDS = ("adapters", "heads")
 """What a task has of its own beside the encoder; a run without adapters has heads alone."""
 
 _METRICS = {str: {str: {str: float}}}  # Task -> split -> metric.
+_DROPPED = "dropped"
 
 BESIDE_RUNS = ("experiment.yaml", "restarts.json", "steps", "seeds")
 """What chains and restarts keep beside a run: see `tfglue.experiment`."""
@@ -149,11 +151,17 @@ class RunFolder:
         Raises:
             UserError: the run did not keep these.
         """
+        manifest = self.manifest()
+        if manifest.get("weights") == _DROPPED:
+            raise UserError(
+                f"{self.path}: of this run a search kept its results, not its weights; train it "
+                f"again with {manifest['command']} --overwrite, or search with --keep_weights all"
+            )
         if which is None:
             return self.path
         folder = self.best(which) if isinstance(which, str) else self.epoch(which)
         # A kill while a task is removed leaves weights that are not the run's.
-        tasks = self.manifest()["tasks"]
+        tasks = manifest["tasks"]
         if not folder.is_dir() or (isinstance(which, str) and which not in tasks):
             best = (path for path in self.path.glob("best/*") if path.name in tasks)
             kept = sorted(path.name for path in (*self.path.glob("epochs/*"), *best))
@@ -183,6 +191,13 @@ class RunFolder:
         """Reads what `save_weights` wrote. Raises UserError unless exactly the same tensors."""
         for path, part in _weight_files(model, folder or self.path).items():
             load_tensors(path, part.named_weights())
+
+    def drop_weights(self) -> None:
+        """Deletes the weights of a finished run, which says so from then on; results stay."""
+        self.write_manifest({**self.manifest(), "weights": _DROPPED})
+        self.encoder.unlink(missing_ok=True)
+        for name in (*PART_KINDS, "epochs", "best", self.checkpoint.name):
+            shutil.rmtree(self.path / name, ignore_errors=True)
 
     def write_calibration(self, found: Mapping[str, Mapping[str, float]], folder: Path) -> None:
         """Writes what was tuned for weights that are kept beside them, in `folder`."""
@@ -247,6 +262,11 @@ class RunFolder:
         writer.writeheader()
         writer.writerows(rows)
         write_text(self.path / "history.csv", text.getvalue())
+
+    def history(self) -> list[dict[str, str]]:
+        """Rows of ``history.csv`` as texts, empty where there was nothing; none without a file."""
+        path = self.path / "history.csv"
+        return list(csv.DictReader(io.StringIO(read_text(path)))) if path.is_file() else []
 
     def write_metrics(self, metrics: Mapping[str, Any], main: Mapping[str, str]) -> None:
         """Writes ``metrics.json``: task -> split -> metric, and each task's main metric."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from tfglue import tasks
 from tfglue.config import text_fields
+from tfglue.data.held_out_source import HeldOutSource
 from tfglue.data.sources import FileSource, Source, open_source
 from tfglue.errors import UserError, suggestion
 from tfglue.tasks.files import task_from_files
@@ -28,7 +29,8 @@ def choose_tasks(given: Mapping[str, Any], say: Say) -> list[tuple[Task, Source]
     """
     name = given.get("task") or ""
     if given.get("train_file"):
-        return [_task_of_files(name, given, say)]
+        task, source = _task_of_files(name, given, say)
+        return [(task, _scored_on(source, given, say))]
     if not name:
         raise UserError(f"--task is needed; one of: {', '.join(tasks.names())}")
     chosen = tasks.expand(task_names(name))
@@ -48,8 +50,17 @@ def choose_tasks(given: Mapping[str, Any], say: Say) -> list[tuple[Task, Source]
         whose = "data" if len(chosen) == 1 else f"data of {task.name}"
         say(f"{whose}: {source.description}")
         # The source knows the tags that were found, where the task declares none.
-        found.append((source.task, source))
+        found.append((source.task, _scored_on(source, given, say)))
     return found
+
+
+def _scored_on(source: Source, given: Mapping[str, Any], say: Say) -> Source:
+    """The source, its dev splits replaced by a share of the training rows where that is asked."""
+    share = given.get("tune_split")
+    if not share:
+        return source
+    say(f"scored on {100 * share:g} % of the training rows, held out; no dev split is read")
+    return HeldOutSource(source, share)
 
 
 def _with_negatives(task: Task, given: Mapping[str, Any]) -> Task:

@@ -32,7 +32,7 @@ from tfglue.run_folder import RunFolder
 from tfglue.task_choice import Say
 from tfglue.training.checkpoint import CheckpointFolder
 from tfglue.training.devices import describe, needs_fixed_shapes, open_strategy, worker_index
-from tfglue.training.loop import Interrupted, LoopSettings, TrainingLoop
+from tfglue.training.loop import Interrupted, LoopSettings, Paused, TrainingLoop
 from tfglue.training.optimizer import build_optimizer
 from tfglue.training.prediction import Predictor
 from tfglue.training.replicas import padding_for
@@ -64,6 +64,7 @@ def train_run(
     Raises:
         UserError: for any mistake in settings, data or encoder; nothing is overwritten.
         Interrupted: after SIGINT or SIGTERM; the message says how to go on.
+        Paused: a callback asked for it.
     """
     folder, stored = claim_output(given)
     if stored is not None:
@@ -230,6 +231,8 @@ class Training:
         go_on = f"go on with python -m tfglue.train --output {output} --resume"
         try:
             yield
+        except Paused:
+            raise  # Whoever asked for it knows how to go on.
         except KeyboardInterrupt as interrupt:
             raise Interrupted(f"{str(interrupt) or 'stopped'}; {go_on}") from None
         except (tf.errors.UnavailableError, tf.errors.AbortedError):

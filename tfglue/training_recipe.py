@@ -13,10 +13,11 @@ from tfglue.flags import checked
 RECIPES = Path(__file__).parent / "recipes"
 
 # A recipe says how to train; what is trained on, and where it goes, is said with each command.
-_NOT_IN_RECIPES = (
+NOT_IN_RECIPES = (
     "task", "data", "train_file", "dev_file", "test_file", "text_fields", "label_field", "kind",
-    "recipe", "strategy", "init", "init_parts", "activations", *NOT_STORED,
+    "recipe", "strategy", "init", "init_parts", "activations", "tune_split", *NOT_STORED,
 )
+"""Settings that are given with each command."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def read_recipe(name: str) -> TrainingRecipe:
         where = f"{path}: tasks: {task}"
         parts[task] = checked(_settings(settings or {}, where), TrainConfig, where=where)
     for settings in parts.values():
-        for misplaced in (name for name in _NOT_IN_RECIPES if name in settings):
+        for misplaced in (name for name in NOT_IN_RECIPES if name in settings):
             raise UserError(f"{path}: '{misplaced}' belongs on the command line, not in a recipe")
     return TrainingRecipe(parts.pop(""), parts, str(path))
 

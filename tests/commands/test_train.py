@@ -251,3 +251,21 @@ def test_dev_examples_scores_on_some_rows_of_every_dev_split(tmp_path):
     assert len(rows["some"]) == 30 and len(rows["more"]) == 60
     assert set(rows["some"]) < set(rows["more"])
     assert evaluate.main(["--run", str(some.folder.path), "--data", "sample"]) == 0
+
+
+def test_tune_split_scores_on_training_rows_and_evaluate_on_dev(tmp_path, capsys):
+    settings = dict(task="mnli", data="sample", max_steps=1, dev_examples=20, balance=True)
+    run = Run.train(settings, tune_split=0.1, output=str(tmp_path / "held"))
+    assert "scored on 10 % of the training rows, held out" in capsys.readouterr().out
+    plain = Run.train(settings, output=str(tmp_path / "plain"))
+    assert set(run.metrics["mnli"]) == {"dev"}  # No dev_mismatched either.
+    held, all_rows = (one.folder.manifest()["data"]["mnli"] for one in (run, plain))
+    assert held["dev"]["digest"] != all_rows["dev"]["digest"]
+    assert abs(held["train"]["rows"] - 0.9 * all_rows["train"]["rows"]) < 1
+    # The command says it, and flags without a value as flags.
+    command = run.folder.manifest()["command"]
+    assert "--balance --" in command and "--tune_split 0.1" in command
+    assert evaluate.main(["--run", str(tmp_path / "held")]) == 0
+    found = json.loads((tmp_path / "held/evaluation.json").read_text())
+    assert set(found["mnli"]) == {"dev", "dev_mismatched"}
+    assert found["data"]["mnli"]["dev"]["rows"] > 20

@@ -8,6 +8,7 @@ import pytest
 from tfglue import tasks
 from tfglue.data.examples import TextExamples
 from tfglue.data.held_out import split_held_out
+from tfglue.data.held_out_source import HeldOutSource
 from tfglue.data.questions import Questions
 from tfglue.data.sources import open_source
 
@@ -84,6 +85,15 @@ def test_the_parts_are_the_same_without_labels(source):
 def test_a_folder_without_training_data_has_no_dev_either(source, tmp_path):
     (tmp_path / "train.txt").unlink()
     assert source.splits() == ("test",)
+
+
+def test_of_a_task_with_dev_splits_they_are_left_alone():
+    mnli = open_source(tasks.get("mnli"), "sample")
+    source = HeldOutSource(mnli, 0.1)
+    assert "dev_mismatched" in mnli.splits()
+    assert source.splits() == ("train", "dev", *(s for s in mnli.splits() if "test" in s))
+    train, dev = source.read("train"), source.read("dev")
+    assert {*train.ids, *dev.ids} == set(mnli.read("train").ids)
 
 
 def test_tasks_with_a_dev_file_use_it(tmp_path):

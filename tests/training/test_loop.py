@@ -11,7 +11,8 @@ from tests.training.small_model import small_features, small_model, small_step, 
 from tfglue.data.batches import BatchPlan
 from tfglue.errors import UserError
 from tfglue.training.checkpoint import CheckpointFolder
-from tfglue.training.loop import Interrupted, LoopSettings, TrainingLoop
+from tfglue.training.evaluation_callback import EvaluationCallback
+from tfglue.training.loop import Interrupted, LoopSettings, Paused, TrainingLoop
 from tfglue.training.samplers import TaskOrder, sampler
 from tfglue.training.schedule import WarmupSchedule
 from tfglue.training.task_batches import MixedBatches, TaskBatches
@@ -30,6 +31,20 @@ class Stopper(keras.callbacks.Callback):
         self.update -= 1
         if self.update == 0:
             os.kill(os.getpid(), signal.SIGINT)
+
+
+class Ender(EvaluationCallback):
+    """Pauses or stops after evaluations at these updates, and keeps what it was shown."""
+
+    def __init__(self, pause=(), stop=()):
+        super().__init__()
+        self.pause, self.stop, self.seen = pause, stop, []
+
+    def on_evaluation(self, history):
+        update = history[-1]["update"]
+        self.seen.append([row["update"] for row in history if "nli.dev.accuracy" in row])
+        self.model.pause_training = update in self.pause
+        self.model.stop_training = update in self.stop
 
 
 def make_loop(folder, *, patience=None, precision="float32", accumulate=1, callbacks=(),
@@ -163,3 +178,27 @@ def test_a_loss_that_is_not_finite_is_said(tmp_path):
     loop.state.weights["heads.nli.dense.bias"].assign([np.nan] * 3)
     with pytest.raises(UserError, match="lower --learning_rate"):
         loop.run()
+
+
+def test_a_callback_may_pause_after_an_evaluation_and_resuming_is_exact(tmp_path):
+    whole = make_loop(tmp_path / "whole")
+    whole.run()
+    paused = make_loop(tmp_path / "paused", callbacks=[Ender(pause=(10, 25))])
+    with pytest.raises(Paused, match="paused after update 10 of 25"):
+        paused.run()
+    assert paused.state.update == 10
+    ender = Ender(pause=(25,))  # There is nothing to pause before at the end.
+    resumed = make_loop(tmp_path / "paused", callbacks=[ender])
+    assert resumed.restore()
+    resumed.run()
+    assert ender.seen == [[5, 10, 15], [5, 10, 15, 20], [5, 10, 15, 20, 25]]
+    assert resumed.state.history == whole.state.history
+    for name, value in values(whole.model).items():
+        assert np.array_equal(value, values(resumed.model)[name]), name
+
+
+def test_a_callback_may_end_training_inside_an_epoch(tmp_path):
+    loop = make_loop(tmp_path, callbacks=[Ender(stop=(15,))])
+    loop.run()
+    assert loop.state.update == 15
+    assert 15 % loop.settings.updates_per_epoch

@@ -1,4 +1,4 @@
-"""A source without a dev set that gives a part of its training data for one."""
+"""A source that gives a part of its training data for a dev set."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ class HeldOutSource:
     """Another source, whose ``train`` becomes ``train`` and ``dev``.
 
     Args:
-        source: where the examples come from; its other splits are as they are.
+        source: where the examples come from; of its other splits those that are dev are left out.
         share: of the training data that serves as dev.
     """
 
@@ -26,8 +26,11 @@ class HeldOutSource:
         self._share = share
 
     def splits(self) -> tuple[str, ...]:
-        """The splits of the source, and ``dev`` behind ``train``."""
-        rest = tuple(split for split in self._source.splits() if split not in ("train", "dev"))
+        """The splits of the source, dev splits left out, and ``dev`` behind ``train``."""
+        rest = tuple(
+            split for split in self._source.splits()
+            if split != "train" and not split.startswith("dev")
+        )
         return ("train", "dev", *rest) if "train" in self._source.splits() else rest
 
     def read(self, split: str, labelled: bool = True) -> Examples:

@@ -11,6 +11,7 @@ import numpy as np
 from tfglue.errors import UserError
 from tfglue.models.transfer_model import TransferModel
 from tfglue.training.checkpoint import CheckpointFolder
+from tfglue.training.evaluation_callback import EvaluationCallback
 from tfglue.training.progress import TrainingProgress
 from tfglue.training.seeds import dropout_seed
 from tfglue.training.state import TrainingState
@@ -27,6 +28,14 @@ _HISTORY_POINTS = 100
 
 class Interrupted(KeyboardInterrupt):
     """Training was stopped by a signal after its state was saved."""
+
+
+class Paused(Interrupted):
+    """A callback asked for a pause; the state is saved, and resuming goes on from it."""
+
+
+class Diverged(UserError):
+    """The loss is no longer finite."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,8 @@ class TrainingLoop:
         checkpoints: where states are saved.
         save_epoch: called with an epoch number when that epoch's weights are to be kept.
         save_history: called with all rows of the history after each evaluation.
-        callbacks: Keras callbacks; they get epoch and batch events.
+        callbacks: Keras callbacks; they get epoch and batch events, and an `EvaluationCallback`
+            each evaluation.
     """
 
     def __init__(
@@ -98,7 +108,7 @@ class TrainingLoop:
         self._pending: list[tuple[str, Any, int]] = []
         self._saved_at = time.monotonic()
         model.optimizer = step.optimizer
-        model.stop_training = False
+        model.stop_training = model.pause_training = False
         self.callbacks = keras.callbacks.CallbackList(
             list(callbacks),
             model=model,
@@ -111,7 +121,8 @@ class TrainingLoop:
 
         Raises:
             Interrupted: after SIGINT or SIGTERM, the state being saved.
-            UserError: when the loss is no longer finite.
+            Paused: a callback asked for it, the state being saved.
+            Diverged: when the loss is no longer finite.
         """
         state, total = self.state, self.settings.total_updates
         progress = TrainingProgress(total, state.update)
@@ -125,6 +136,9 @@ class TrainingLoop:
                 if stop.received:
                     self.save()
                     raise Interrupted(f"saved after update {state.update} of {total}")
+                if self.model.pause_training and state.update < total:
+                    self.save()
+                    raise Paused(f"paused after update {state.update} of {total}")
             self.save()
             self.callbacks.on_train_end()
         self.rate = progress.rate
@@ -196,6 +210,9 @@ class TrainingLoop:
         state.history.append(row)
         if evaluates:
             self.save_history(state.history)
+            for callback in self.callbacks.callbacks:
+                if isinstance(callback, EvaluationCallback):
+                    callback.on_evaluation(state.history)
         return {name: value for name, value in row.items() if name not in ("update", "epoch")}
 
     def save(self) -> None:
@@ -222,7 +239,7 @@ class TrainingLoop:
 
     def _check_finite(self, value: float) -> None:
         if not np.isfinite(value):
-            raise UserError(
+            raise Diverged(
                 f"training diverged: the loss is {value} after {self.state.update} updates; "
                 "lower --learning_rate or raise --warmup"
             )

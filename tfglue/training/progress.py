@@ -74,7 +74,7 @@ class TrainingProgress:
         elapsed = time.monotonic() - self._started
         if not self._estimated and self._done >= self._first + 6 and elapsed >= 2.0:
             self._estimated = True
-            self.say(f"expected: {_clock(self._left())} for the updates left ({self._rate()})")
+            self.say(f"expected: {clock(self._left())} for the updates left ({self._rate()})")
         if self._bar is not None:
             if self.due:
                 self._spoke = time.monotonic()
@@ -85,7 +85,7 @@ class TrainingProgress:
         elif self.due:
             self.say(
                 f"update {self._done}/{self.total}  loss {self._loss:.4f}  {self._rate()}  "
-                f"{_clock(self._left())} left"
+                f"{clock(self._left())} left"
             )
 
     @contextmanager
@@ -125,7 +125,8 @@ class TrainingProgress:
         return (time.monotonic() - self._started) / updates * (self.total - self._done)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Seconds as m:ss or h:mm:ss."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

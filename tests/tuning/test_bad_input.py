@@ -1,0 +1,87 @@
+"""Mistakes end the command in one line, before anything is trained."""
+
+import sys
+
+import pytest
+
+from tuning import search
+
+
+def failed(argv, capsys):
+    """The one line of standard error of a command that ends with status 2."""
+    assert search.main(argv) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+    return error
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--task", "rtee"], "did you mean 'rte'?"),
+        (["--tasks", "rte"], "did you mean '--task'?"),
+        (["--task", "rte", "--tuner", "bayes"], "did you mean 'bayesian'?"),
+        (["--task", "rte", "--model", "adapter_poler"], "did you mean 'adapter_pooler'?"),
+        (["--task", "rte", "--trials", "0"], "--trials: must be at least 1, not 0"),
+        (["--task", "rte", "--tune_split", "0.9"], "--tune_split: must be at most 0.5"),
+        (["--task", "rte", "--workers", "0"], "--workers: must be at least 1"),
+        (["--task", "rte", "--space", "lerning_rate=log:1:2"], "did you mean 'learning_rate'?"),
+        (["--task", "rte", "--space", "learning_rate=log:1e-3:1e-5"], "a reversed range"),
+        (["--task", "rte", "--objective", "acuracy"], "did you mean 'accuracy'?"),
+        (["--task", "rte", "--resume"], "--resume needs --output"),
+        (["--task", "rte", "--data", "/no/such/folder"], "/no/such/folder: no such folder"),
+        (["--task", "rte", "--encoder", "bert_base_en_uncasd"], "did you mean"),
+        (["--task", "rte", "--space", "max_length=int:64:600"], "tiny has 512 positions"),
+        (["--task", "rte", "--space", "freeze=choice:none,encodr"], "did you mean 'encoder'?"),
+        (["--task", "rte", "--tuner", "hyperband", "--epochs", "2.5"], "shares out whole epochs"),
+        (["--task", "rte", "--tuner", "hyperband", "--epochs", "2"], "hyperband shares out"),
+        (["--task", "rte", "--output", "/dev/null/x"], "--output"),
+    ],
+)  # fmt: skip
+def test_one_line_and_status_two(argv, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if "--space" not in argv:
+        argv = [*argv, "--space", "learning_rate=log:1e-5:1e-3"]
+    assert message in failed(argv, capsys)
+    assert not list(tmp_path.glob("saved_models/**/run.yaml"))
+
+
+@pytest.mark.parametrize("package", ["keras_tuner", "tensorboard", "scipy", "sklearn"])
+def test_a_missing_package_comes_with_the_command_that_installs_it(package, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    error = failed(["--task", "rte"], capsys)
+    assert 'pip install "tfglue[tune]"' in error or "pip install --upgrade" in error
+
+
+def test_a_folder_that_is_no_search(capsys, tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "notes.txt").write_text("mine")
+    error = failed(["--task", "rte", "--output", str(tmp_path / "x")], capsys)
+    assert "exists and is not a search" in error
+
+
+def test_two_searches_do_not_share_a_folder(capsys, tmp_path):
+    from tfglue.output import locked
+    from tfglue.run_folder import RunFolder
+
+    with locked(RunFolder(tmp_path / "x"), ".search.lock"):
+        error = failed(["--task", "rte", "--output", str(tmp_path / "x")], capsys)
+    assert "another process" in error
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"KERASTUNER_ORACLE_IP": "127.0.0.1"}, "$KERASTUNER_ORACLE_PORT is not"),
+        ({"KERASTUNER_ORACLE_IP": "127.0.0.1", "KERASTUNER_ORACLE_PORT": "8000"},
+         "$KERASTUNER_TUNER_ID is not"),
+        ({"KERASTUNER_ORACLE_IP": "127.0.0.1", "KERASTUNER_ORACLE_PORT": "http",
+          "KERASTUNER_TUNER_ID": "chief"}, "$KERASTUNER_ORACLE_PORT: expected a number"),
+        ({"KERASTUNER_ORACLE_IP": "127.0.0.1", "KERASTUNER_ORACLE_PORT": "8000",
+          "KERASTUNER_TUNER_ID": "worker0"}, "--output is needed"),
+    ],
+)  # fmt: skip
+def test_variables_of_workers_are_whole(variables, message, capsys, monkeypatch):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert message in failed(["--task", "rte"], capsys)

@@ -1,0 +1,238 @@
+"""Whole searches on sample data with the tiny encoder."""
+
+import csv
+import json
+import shlex
+
+import pytest
+import yaml
+
+from tests.tuning.fake import Killed
+from tfglue import convert, tasks
+from tfglue.config import TrainConfig
+from tfglue.data.sources import open_source
+from tfglue.errors import UserError
+from tfglue.flags import add_flags, given
+from tfglue.run import Run
+from tfglue.run_folder import RunFolder
+from tuning import hypermodel
+from tuning.search_folder import SearchFolder
+from tuning.session import search
+
+TRAIN = dict(task="sst", data="sample", train_examples=32, batch_size=16, epochs=2, dev_examples=20)
+SPACE = ["learning_rate=log:1e-4:1e-2", "head_dropout=uniform:0:0.3"]
+SEARCH = dict(tuner="random", trials=3)
+
+pytestmark = pytest.mark.slow
+
+
+def bytes_of(run, *names):
+    names = names or ("metrics.json", "history.csv", "heads/sst.safetensors")
+    return {name: (run / name).read_bytes() for name in names}
+
+
+@pytest.fixture(scope="module")
+def killed_and_resumed(tmp_path_factory):
+    """A finished search that was killed in its second trial, and what it said in both sessions."""
+    output = tmp_path_factory.mktemp("search") / "sst"
+    lines, calls, train = [], [], hypermodel.train
+
+    def killed_later(settings, callbacks):
+        calls.append(settings)
+        if len(calls) == 2:
+            callbacks = [*callbacks, Killer()]
+        return train(settings, callbacks=callbacks)
+
+    hypermodel.train = killed_later
+    try:
+        with pytest.raises(Killed):
+            search(SEARCH, {**TRAIN, "output": str(output)}, SPACE, say=lines.append)
+    finally:
+        hypermodel.train = train
+    first = SearchFolder(output).records()
+    search({}, {"output": str(output), "resume": True}, say=lines.append)
+    return output, lines, first
+
+
+class Killer(hypermodel.PauseAtEpoch):
+    """Ends the process, as it were, after the first evaluation of a run."""
+
+    def __init__(self):
+        super().__init__(0)
+
+    def on_evaluation(self, history):
+        raise Killed
+
+
+def test_every_trial_is_an_ordinary_run(killed_and_resumed):
+    output, _, first = killed_and_resumed
+    folder = SearchFolder(output)
+    records = folder.records()
+    assert [record.trial for record in records] == [0, 1, 2] and len(first) == 1
+    assert records[0] == first[0]  # Not trained again.
+    assert len({record.values["learning_rate"] for record in records}) == 3
+    for record in records:
+        run = RunFolder(folder.trial(record.trial))
+        manifest = run.manifest()
+        assert manifest["status"] == "complete" and manifest["config"]["tune_split"] == 0.1
+        for name, value in record.values.items():
+            assert manifest["config"][name] == value
+        assert run.metrics()["sst"]["dev"]["accuracy"] == record.score
+        assert record.epochs == 2
+
+
+def test_scores_are_of_held_out_rows_and_dev_is_computed_for_the_best_alone(killed_and_resumed):
+    output, lines, _ = killed_and_resumed
+    report = json.loads((output / "report.json").read_text())
+    dev = open_source(tasks.get("sst"), "sample").read("dev")
+    evaluated = [path for path in output.glob("trials/*/evaluation.json")]
+    assert len(evaluated) == 1
+    content = json.loads(evaluated[0].read_text())
+    assert content["data"]["sst"]["dev"] == {"rows": len(dev), "digest": dev.digest()}
+    assert report["dev"]["dev"]["accuracy"]["mean"] == content["sst"]["dev"]["accuracy"]
+    for path in output.glob("trials/*/run.yaml"):
+        data = yaml.safe_load(path.read_text())["data"]["sst"]["dev"]
+        assert data["digest"] != dev.digest() and "held out" in data["origin"]
+    said = "\n".join(lines)
+    tune = report["best"]["tune"]["score"]
+    assert f"accuracy on 10 % of train, held out (searched on): {tune:.4f}" in said
+    assert "accuracy on dev (computed once): " in said
+
+
+def test_the_command_of_the_best_makes_it_again(killed_and_resumed, tmp_path):
+    output, _, _ = killed_and_resumed
+    report = json.loads((output / "report.json").read_text())
+    records = SearchFolder(output).records()
+    best = max(records, key=lambda record: record.score)
+    assert report["best"]["trial"] == best.trial
+    kept = output / "best"
+    assert bytes_of(kept) == bytes_of(output / best.runs[0])
+    from tfglue.command_line import Parser
+
+    parser = Parser("train", "")
+    add_flags(parser, TrainConfig)
+    words = shlex.split(report["best"]["command"])
+    assert words[:3] == ["python", "-m", "tfglue.train"]
+    settings = given(parser.parse_args(words[3:]), TrainConfig)
+    again = Run.train(settings | {"output": str(tmp_path / "again")})
+    assert bytes_of(again.folder.path) == bytes_of(kept)
+    # The other one trains on all rows, and takes its best evaluation on dev.
+    words = shlex.split(report["best"]["command_on_all_rows"])
+    settings = given(parser.parse_args(words[3:]), TrainConfig)
+    assert settings["learning_rate"] == best.values["learning_rate"]
+    assert "tune_split" not in settings and settings["epochs"] == 2
+
+
+def test_weights_stay_of_the_best_alone(killed_and_resumed, tmp_path, capsys):
+    output, _, _ = killed_and_resumed
+    records = SearchFolder(output).records()
+    kept = [record for record in records if (output / record.runs[0] / "heads").is_dir()]
+    assert [record.score for record in kept] == [max(record.score for record in records)]
+    other = next(record for record in records if record not in kept)
+    run = str(output / other.runs[0])
+    assert convert.main(["--run", run, "--output", str(tmp_path / "x")]) == 2
+    error = capsys.readouterr().err
+    assert "kept its results, not its weights" in error and "--overwrite" in error
+    assert error.count("\n") == 1
+
+
+def test_table_plots_and_hparams(killed_and_resumed):
+    output, _, _ = killed_and_resumed
+    with open(output / "trials.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["trial"] for row in rows] == ["0", "1", "2"]
+    assert set(rows[0]) >= {"accuracy", "learning_rate", "head_dropout", "epochs", "seconds"}
+    for name in ("parallel_coordinates.png", "progress.png"):
+        assert (output / name).read_bytes().startswith(b"\x89PNG")
+    assert not (output / "importance.png").exists()  # Of three trials nothing can be told.
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(output / "tensorboard" / "0002"))
+    events.Reload()
+    assert {"accuracy", "_hparams_/session_start_info"} <= {
+        *events.Tags()["tensors"], *events.summary_metadata,
+    }
+    card = (output / "README.md").read_text()
+    assert "![trials](parallel_coordinates.png)" in card and "--tune_split 0.1" in card
+
+
+def test_a_finished_search_is_not_repeated_and_says_the_same(killed_and_resumed, monkeypatch):
+    output, lines, _ = killed_and_resumed
+    before = json.loads((output / "report.json").read_text())
+    monkeypatch.setattr(hypermodel, "train", None)
+    monkeypatch.setattr("tuning.report.evaluation", None)  # Nor is dev computed again.
+    again = []
+    assert search({}, {"output": str(output), "resume": True}, say=again.append) == before
+    assert again[-5:] == lines[-5:]
+
+
+@pytest.mark.parametrize(
+    ("train", "options", "space", "message"),
+    [
+        ({"task": "rte"}, {}, (), "--resume: task was sst, now rte"),
+        ({"epochs": 3}, {}, (), "--resume: epochs was 2, now 3"),
+        ({}, {"tuner": "grid"}, (), "--resume: tuner was random, now grid"),
+        ({}, {}, ["learning_rate=log:1e-5:1e-2"], "--resume: the space of"),
+        ({"resume": False}, {}, (), "add --resume to go on with it, --overwrite"),
+    ],
+)  # fmt: skip
+def test_the_folder_of_another_search_is_refused(
+    killed_and_resumed, train, options, space, message
+):
+    output, _, _ = killed_and_resumed
+    with pytest.raises(UserError) as error:
+        search(options, {"output": str(output), "resume": True} | train, space)
+    assert message in str(error.value)
+
+
+def test_two_workers_end_where_one_does(killed_and_resumed, tmp_path):
+    output, _, _ = killed_and_resumed
+    search(
+        SEARCH | {"workers": 2, "keep_weights": "all"},
+        {**TRAIN, "output": str(tmp_path / "two")}, SPACE, say=lambda line: None,
+    )
+    one, two = (SearchFolder(folder).records() for folder in (output, tmp_path / "two"))
+    assert [(r.trial, r.values, r.scores) for r in one] == [
+        (r.trial, r.values, r.scores) for r in two
+    ]
+    logs = sorted(path.name for path in (tmp_path / "two" / "workers").iterdir())
+    assert logs == ["worker0.log", "worker1.log"]
+    for record in two:
+        assert (tmp_path / "two" / record.runs[0] / "encoder.safetensors").is_file()
+
+
+def test_hyperband_goes_on_with_runs_that_it_paused(tmp_path):
+    report = search(
+        dict(tuner="hyperband", factor=2), {**TRAIN, "output": str(tmp_path / "h")}, SPACE[:1],
+        say=lambda line: None,
+    )
+    folder = SearchFolder(tmp_path / "h")
+    records = folder.records()
+    # 2 x 1 + 1 x 1 and 2 x 2 epochs.
+    assert [record.epochs for record in records] == [1, 1, 1, 2, 2] and report["epochs"] == 7
+    went_on = records[2]
+    assert went_on.continues in (0, 1) and went_on.runs == records[went_on.continues].runs
+    paused = next(r for r in records[:2] if r.trial != went_on.continues)
+    assert RunFolder(tmp_path / "h" / paused.runs[0]).manifest()["status"] == "training"
+    whole = Run.train(
+        TRAIN, learning_rate=went_on.values["learning_rate"], tune_split=0.1,
+        output=str(tmp_path / "whole"),
+    )
+    names = ("metrics.json", "history.csv")
+    assert bytes_of(folder.path / went_on.runs[0], *names) == bytes_of(whole.folder.path, *names)
+    assert report["best"]["trial"] in (2, 3, 4)  # Never one that was only begun.
+
+
+def test_several_seeds_are_one_trial(tmp_path):
+    report = search(
+        dict(tuner="random", trials=1), {**TRAIN, "seeds": 2, "output": str(tmp_path / "s")},
+        SPACE[:1], say=lambda line: None,
+    )
+    (record,) = SearchFolder(tmp_path / "s").records()
+    assert record.runs == ("trials/0000/seeds/0", "trials/0000/seeds/1")
+    found = [RunFolder(tmp_path / "s" / run).metrics()["sst"]["dev"]["accuracy"]
+             for run in record.runs]  # fmt: skip
+    assert list(record.scores) == found and record.score == sum(found) / 2
+    assert report["dev"]["dev"]["accuracy"]["count"] == 2
+    seed = yaml.safe_load((tmp_path / "s/best/run.yaml").read_text())["config"]["seed"]
+    assert found[seed] == max(found)

@@ -1,0 +1,230 @@
+"""keras-tuner's oracles, which choose what is tried next, so that they survive being killed.
+
+As they come, they write many files in place, so that a kill can leave half of one, or files that
+contradict each other; the grid's does not go on at all (keras-tuner issue 1055). Here all of an
+oracle is one file, written at once.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import keras_tuner
+import numpy as np
+from keras_tuner.engine.trial import Trial, TrialStatus
+from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle, RandomSearchOracle
+from threadpoolctl import threadpool_limits
+
+from tfglue.errors import UserError
+from tfglue.files import CannotWrite, read_json, write_json
+from tfglue.form import check_form
+from tuning.dimension import Dimension
+from tuning.plan import SearchPlan
+
+SCORE = "score"
+"""What oracles call the score of a trial, whatever metric it is."""
+
+FORMAT = "tfglue.tuner.v1"
+
+_FORM = {
+    "oracle": {"ongoing_trials": {str: str}, "retry_queue": [str]},
+    "trials": {str: {"trial_id": str, "status": str}}, "elapsed": {str: float},
+}
+_OVER = (TrialStatus.COMPLETED, TrialStatus.FAILED)
+
+
+class Resumable:
+    """What all oracles here share; mixed into one of keras-tuner's.
+
+    Args:
+        path: the file of the state; an oracle goes on from it where it is there.
+        space: parameter -> dimension.
+        on_end: called with the number of each trial that ends.
+        options: of the oracle itself.
+    """
+
+    def __init__(
+        self, path: Path, space: Mapping[str, Dimension], on_end: Callable[[int], None], **options
+    ):
+        hyperparameters = keras_tuner.HyperParameters()
+        for dimension in space.values():
+            dimension.declare(hyperparameters)
+        super().__init__(
+            hyperparameters=hyperparameters, allow_new_entries=False, tune_new_entries=False,
+            # Who trains the trials decides when too many have failed.
+            max_consecutive_failed_trials=10**9, **options,
+        )
+        self.path, self.space, self.on_end = path, dict(space), on_end
+        self.elapsed: dict[str, float] = {}
+        self.failure: Exception | None = None
+        self._began = time.monotonic()
+        self.verbose = 0
+        if path.is_file():
+            self.reload()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that the search has run, over all its sessions up to the last finished trial."""
+        return time.monotonic() - self._began
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """What the next trial tries, in values as `Dimension.clean` has them."""
+        response = super().populate_space(trial_id)
+        if response.get("values"):
+            response["values"] = self.cleaned(response["values"])
+        return response
+
+    def cleaned(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values by `Dimension.clean`; what is none of the space's stays as it is."""
+        return {
+            name: self.space[name].clean(value) if name in self.space else value
+            for name, value in values.items()
+        }
+
+    @keras_tuner.synchronized
+    def end_trial(self, trial: Trial) -> None:
+        """Takes note of a trial that is over, and writes the state."""
+        # From another process come values of 32 bits.
+        trial.hyperparameters = self.trials[trial.trial_id].hyperparameters
+        self.elapsed[trial.trial_id] = self.seconds
+        super().end_trial(trial)
+        self.on_end(int(trial.trial_id))
+
+    def save(self) -> None:
+        """Writes the state, trials included."""
+        content = {
+            "format": FORMAT, "oracle": self.get_state(), "elapsed": self.elapsed,
+            "trials": {name: trial.get_state() for name, trial in self.trials.items()},
+        }
+        try:
+            write_json(self.path, content)
+        except CannotWrite as failure:
+            self.failure = failure  # A server's thread cannot end the process.
+            raise
+
+    def _save_trial(self, trial: Trial) -> None:
+        """Trials are written with all the rest."""
+
+    def reload(self) -> None:
+        """Takes the state from the file. Raises UserError if it is not what `save` writes."""
+        content = read_json(self.path)
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise UserError(f"{self.path}: expected format {FORMAT}; restore the file")
+        check_form(content, _FORM, str(self.path))
+        try:
+            self.trials = {
+                name: Trial.from_state(state) for name, state in content["trials"].items()
+            }
+            self.set_state(content["oracle"])
+        except (LookupError, TypeError, ValueError, AttributeError):
+            raise UserError(f"{self.path}: damaged; restore the file") from None
+        self.elapsed = content["elapsed"]
+        self._began = time.monotonic() - max(self.elapsed.values(), default=0.0)
+        # What was under way goes on first. An oracle writes its state before it lets go of a
+        # trial that is over.
+        waiting = [*self._retry_queue, *(t.trial_id for t in self.ongoing_trials.values())]
+        self.ongoing_trials = {}
+        self._retry_queue = [
+            name for name in sorted(set(waiting), reverse=True)
+            if self.trials[name].status not in _OVER
+        ]
+
+
+class RandomOracle(Resumable, RandomSearchOracle):
+    """Draws every trial anew."""
+
+
+class BayesianOracle(Resumable, BayesianOptimizationOracle):
+    """A Gaussian process over the scores so far; upper confidence bound."""
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """As the process proposes; at random where it proposes what was tried already."""
+        # Thousands of tiny matrices: sharing them out among threads takes four times as long.
+        with threadpool_limits(1):
+            response = super().populate_space(trial_id)
+        if response.get("values") and self._duplicate(response["values"]):
+            response = self._random_populate_space()
+            if response.get("values"):
+                response["values"] = self.cleaned(response["values"])
+        return response
+
+
+class ResumableHyperband(Resumable, HyperbandOracle):
+    """Hyperband (Li et al. 2018): many settings for few epochs, the best of them for more."""
+
+    def budget(self) -> tuple[int, int]:
+        """How many settings all brackets try, and for how many epochs together.
+
+        A setting that goes on is trained for the epochs that it has not been trained for yet.
+        """
+        settings = epochs = 0
+        for bracket in range(self._get_num_brackets()):
+            before = 0
+            settings += self._get_size(bracket, 0)
+            for number in range(self._get_num_rounds(bracket)):
+                until = self._get_epochs(bracket, number)
+                epochs += self._get_size(bracket, number) * (until - before)
+                before = until
+        return settings * self.hyperband_iterations, epochs * self.hyperband_iterations
+
+
+class GridOracle(Resumable, keras_tuner.Oracle):
+    """All combinations of the points of each dimension, in their order.
+
+    Trial n is the n-th combination, whatever came before it.
+
+    Args:
+        points: of each range.
+        options: see `Resumable`.
+    """
+
+    def __init__(self, points: int, **options):
+        super().__init__(**options)
+        self._points = points
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """The combination of the trial's number."""
+        points = [dimension.points(self._points) for dimension in self.space.values()]
+        for number, values in enumerate(product(*points)):
+            if number == int(trial_id):
+                return {
+                    "status": TrialStatus.RUNNING,
+                    "values": dict(zip(self.space, values, strict=True)),
+                }
+        return {"status": TrialStatus.STOPPED, "values": None}
+
+
+def build_oracle(
+    plan: SearchPlan, path: Path, max_epochs: int, on_end: Callable[[int], None]
+) -> Resumable:
+    """The oracle of a search, gone on with where `path` is there.
+
+    Args:
+        plan: the search.
+        path: file of its state.
+        max_epochs: of a run of Hyperband that goes all the way.
+        on_end: called with the number of each trial that ends.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    config = plan.config
+    # keras-tuner takes 0 for no seed, and draws of neighbouring seeds overlap.
+    seed = int(np.random.SeedSequence(plan.search_seed).generate_state(1)[0]) or 1
+    shared = dict(
+        path=path, space=plan.space, on_end=on_end, seed=seed,
+        objective=keras_tuner.Objective(SCORE, "max" if plan.higher_is_better else "min"),
+    )
+    if config.tuner == "hyperband":
+        oracle = ResumableHyperband(
+            max_epochs=max_epochs, factor=config.factor, hyperband_iterations=config.iterations,
+            **shared,
+        )
+        oracle.hyperband_iterations = config.iterations  # More of them than in the file, perhaps.
+        return oracle
+    if config.tuner == "grid":
+        return GridOracle(config.grid_points, max_trials=config.trials, **shared)
+    oracles = {"bayesian": BayesianOracle, "random": RandomOracle}
+    return oracles[config.tuner](max_trials=config.trials, **shared)

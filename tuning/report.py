@@ -1,0 +1,187 @@
+"""What a search ends with: table, plots, the best run, and its one score on dev."""
+
+import csv
+import io
+import shutil
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tfglue.errors import UserError
+from tfglue.evaluate import EVALUATION, evaluation
+from tfglue.files import atomic_folder, read_json, write_json, write_text
+from tfglue.manifest import command
+from tfglue.run import Run
+from tfglue.run_folder import RunFolder
+from tfglue.task_choice import Say
+from tfglue.training.checkpoint import CheckpointFolder
+from tuning.importance import importance
+from tuning.plan import SearchPlan
+from tuning.plots import plot_importance, plot_parallel, plot_progress
+from tuning.report_text import report_card, report_lines
+from tuning.search_folder import SearchFolder, best_record
+from tuning.searchable import trial_settings
+from tuning.trial_record import PAUSED, TrialRecord
+
+FORMAT = "tfglue.search_report.v1"
+
+_OF_THE_SEARCH = ("tune_split", "train_fraction", "dev_examples")
+
+
+def write_report(
+    plan: SearchPlan, folder: SearchFolder, elapsed: Mapping[str, float], say: Say
+) -> dict[str, Any]:
+    """Writes table, plots, the best run and ``report.json``, and says what is in them.
+
+    Args:
+        plan: the search.
+        folder: where it went.
+        elapsed: trial, as the oracle calls it -> seconds of searching until it was over.
+        say: takes each line.
+
+    Returns:
+        Content of ``report.json``.
+
+    Raises:
+        UserError: no trial has finished.
+    """
+    records = folder.records()
+    seconds = {int(name): value for name, value in elapsed.items()}
+    write_text(folder.table, _table(plan, records, seconds))
+    best = best_record(records, plan)
+    if best is None:
+        raise UserError(
+            f"{folder.path}: no trial has finished; {folder.table} and {folder.trials} say why"
+        )
+    before = read_json(folder.report) if folder.report.is_file() else {}
+    runs = folder.runs(best)
+    chosen = _best_run(best, plan, runs)
+    dev = _dev(plan, best, runs, before)
+    if not (before.get("best", {}).get("trial") == best.trial and folder.best.is_dir()):
+        with atomic_folder(folder.best) as temporary:
+            shutil.copytree(chosen.path, temporary, dirs_exist_ok=True)
+    _drop_paused(plan, folder, records)
+    complete = [record for record in records if record.complete]
+    found = importance(complete, plan.space)
+    report = {
+        "format": FORMAT,
+        "task": plan.task,
+        "model": plan.config.model,
+        "tuner": plan.config.tuner,
+        "metric": plan.metric,
+        "trials": len(records),
+        "by_status": _counts(records),
+        "epochs": sum(record.epochs for record in records),
+        "seconds": max(seconds.values(), default=0.0),
+        "seconds_of_trials": sum(record.seconds for record in records),
+        "spread": _spread([record.score for record in complete]),
+        "best": {
+            "trial": best.trial,
+            "values": dict(best.values),
+            "tune": {"score": best.score, **_spread(list(best.scores))},
+            "run": str(folder.best),
+            "command": chosen.manifest()["command"],
+            "command_on_all_rows": _command_on_all_rows(plan, best, chosen),
+        },
+        "dev": dev,
+        "settings_scored_on_dev": sorted({best.trial, *before.get("settings_scored_on_dev", [])}),
+        "importance": None if found is None else {
+            "explained": found.explained, "permuted": dict(found.permuted),
+            "rank_correlation": dict(found.rank_correlation),
+        },
+    }
+    write_json(folder.report, report)
+    pictures = folder.path
+    plot_parallel(complete, plan.space, best, plan.metric, pictures / "parallel_coordinates.png")
+    scored = [record for record in records if record.score is not None]
+    plot_progress(scored, seconds, plan.higher_is_better, plan.metric, pictures / "progress.png")
+    if found is not None:
+        plot_importance(found, len(complete), plan.metric, pictures / "importance.png")
+    write_text(folder.card, report_card(plan, folder, report, complete))
+    for line in report_lines(plan, folder, report, complete):
+        say(line)
+    return report
+
+
+def _table(
+    plan: SearchPlan, records: Sequence[TrialRecord], elapsed: Mapping[int, float]
+) -> str:
+    """``trials.csv``."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["trial", "status", plan.metric, "std", *plan.space, "epochs", "seconds",
+                     "elapsed", "run"])
+    for record in records:
+        std = statistics.stdev(record.scores) if len(record.scores) > 1 else ""
+        writer.writerow([
+            record.trial, record.status, "" if record.score is None else record.score, std,
+            *(record.values[name] for name in plan.space), f"{record.epochs:g}",
+            f"{record.seconds:.1f}", f"{elapsed.get(record.trial, 0.0):.1f}",
+            " ".join(record.runs),
+        ])
+    return text.getvalue()
+
+
+def _best_run(best: TrialRecord, plan: SearchPlan, runs: Sequence[RunFolder]) -> RunFolder:
+    """Of the runs of the best trial the best, the first of equals."""
+    chosen = 0
+    for number, score in enumerate(best.scores):
+        if plan.better(score, best.scores[chosen]):
+            chosen = number
+    return runs[chosen]
+
+
+def _dev(
+    plan: SearchPlan, best: TrialRecord, runs: Sequence[RunFolder], before: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Metrics of the best trial's runs on every dev split; what is known is not computed again."""
+    if not plan.base.get("tune_split"):
+        return {}  # Trials were scored on it already.
+    if before.get("best", {}).get("trial") == best.trial and before.get("dev"):
+        return before["dev"]
+    splits: dict[str, dict[str, list[float]]] = {}
+    for run in runs:
+        opened = Run.open(run.path)
+        if plan.base.get("train_file") and not plan.base.get("dev_file"):
+            return {}
+        found = evaluation(opened, say=lambda line: None)
+        write_json(run.path / EVALUATION, found)
+        for split, metrics in found[plan.task].items():
+            for metric, value in metrics.items():
+                splits.setdefault(split, {}).setdefault(metric, []).append(value)
+    return {
+        split: {metric: _spread(values) for metric, values in metrics.items()}
+        for split, metrics in splits.items()
+    }
+
+
+def _drop_paused(plan: SearchPlan, folder: SearchFolder, records: Sequence[TrialRecord]) -> None:
+    """Deletes what runs that Hyperband left behind would go on from."""
+    if plan.config.keep_weights == "all":
+        return
+    for record in records:
+        for run in folder.runs(record) if record.status == PAUSED else ():
+            CheckpointFolder(run.checkpoint).remove()
+
+
+def _spread(values: Sequence[float]) -> dict[str, Any]:
+    return {
+        "count": len(values),
+        "mean": statistics.fmean(values),
+        "std": statistics.stdev(values) if len(values) > 1 else None,
+        "least": min(values),
+        "most": max(values),
+    }
+
+
+def _counts(records: Sequence[TrialRecord]) -> dict[str, int]:
+    statuses = [record.status for record in records]
+    return {status: statuses.count(status) for status in dict.fromkeys(statuses)}
+
+
+def _command_on_all_rows(plan: SearchPlan, best: TrialRecord, run: RunFolder) -> str:
+    """How to train with the best settings and no rows held out."""
+    settings, config = trial_settings(plan.base, best.values), run.manifest()["config"]
+    settings |= {name: config[name] for name in ("epochs", "seed")}
+    kept = {name: value for name, value in settings.items() if name not in _OF_THE_SEARCH}
+    return command(kept, f"saved_models/{plan.task}-tuned")
