@@ -142,7 +142,7 @@ class SpanPredictions(Predictions):
                 "score": nine_digits([dict(ranked)[span]])[0],
             }
             for question_id, span, ranked in zip(
-                self.examples.ids, self.answers, self._ranked(), strict=True
+                self.examples.ids, self.answers, self.ranked(), strict=True
             )
         ]
 
@@ -163,7 +163,7 @@ class SpanPredictions(Predictions):
         files = {"/predictions.json": json_text(texts)}
         best = {
             name: [_official(span, probability) for span, probability in ranked]
-            for name, ranked in zip(ids, self._ranked(), strict=True)
+            for name, ranked in zip(ids, self.ranked(), strict=True)
         }
         files["/nbest_predictions.json"] = json_text(best)
         if self.null_threshold is not None:
@@ -185,7 +185,7 @@ class SpanPredictions(Predictions):
                 title=f"{self.task.name} {place.name}", threshold=self.null_threshold,
             )
 
-    def _ranked(self) -> Iterator[list[tuple[Span, float]]]:
+    def ranked(self) -> Iterator[list[tuple[Span, float]]]:
         """For each question all that was considered with its probability, best first."""
         for null, best in zip(self.null_spans, self.n_best, strict=True):
             spans = list(best)
