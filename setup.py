@@ -9,6 +9,8 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "tfglue/__init__.py").read_text())[1]
 
 TUNE = ["keras-tuner>=1.4.7", "tensorboard"]
+# What clients of a server need; tests check requests against its protos.
+SERVE = ["grpcio>=1.60", "requests>=2.31", "tensorflow-serving-api>=2.20"]
 
 setup(
     name="tfglue",
@@ -44,8 +46,8 @@ setup(
     ],
     extras_require={
         "tune": TUNE,
-        "serve": ["grpcio>=1.60", "requests>=2.31"],
-        "dev": ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.6", *TUNE],
+        "serve": SERVE,
+        "dev": ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.6", *TUNE, *SERVE],
         # The one pin: a bare "torch" brings gigabytes of CUDA.
         "reference": ["torch==2.13.0", "transformers>=5"],
     },

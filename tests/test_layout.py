@@ -35,9 +35,9 @@ LAYERS = (
      "tfglue.comparison", "tfglue.comparison_plot", "tfglue.glue_score"),
     ("tfglue.run", "tfglue.answering", "tfglue.trainer", "tfglue.merged_run"),
     ("tfglue.chain", "tfglue.restarts", "tfglue.experiment", "tfglue.leaderboard_answers"),
-    ("tfglue.added_task",),
-    ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.convert", "tfglue.doctor",
-     "tfglue.submit", "tfglue.compare", "tfglue.parts", "tfglue.features", "tfglue.__main__",
+    ("tfglue.added_task", "tfglue.serving"),
+    ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.export", "tfglue.convert",
+     "tfglue.doctor", "tfglue.submit", "tfglue.compare", "tfglue.parts", "tfglue.features", "tfglue.__main__",
      "tuning", "data_prep"),
 )
 # The package names public things without importing them.
@@ -97,6 +97,7 @@ STARTS = {
         module: f"from {module} import main; main(['--help'])"
         for module in ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.convert",
                        "tfglue.doctor", "tfglue.submit", "tfglue.compare", "tfglue.parts",
+                       "tfglue.export",
                        "data_prep.download", "data_prep.verify")
     },
 }

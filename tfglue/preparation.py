@@ -13,7 +13,7 @@ from tfglue.data.examples import Examples
 from tfglue.data.features import Features
 from tfglue.data.held_out import TUNING_SPLIT, split_held_out
 from tfglue.data.sources import Source
-from tfglue.data.subset import nested_order, subset_size
+from tfglue.data.subset import first_examples, nested_order, subset_size
 from tfglue.data.tokenizer import BertTokenizer
 from tfglue.errors import UserError
 from tfglue.initial_run import InitialRun, init_line
@@ -178,7 +178,7 @@ def _prepare_task(
             examples[split] = source.read(split)
     if config.dev_examples is not None:
         for split in [split for split in examples if split.startswith("dev")]:
-            examples[split] = _first_rows(examples[split], config.dev_examples)
+            examples[split] = first_examples(examples[split], config.dev_examples)
     rows, aside = _chosen_rows(task, examples["train"], config)
     if aside is not None:
         examples[TUNING_SPLIT] = examples["train"].take(aside)
@@ -225,11 +225,6 @@ def _chosen_rows(
         size = subset_size(len(rows), config.train_examples, config.train_fraction)
         rows = rows[nested_order(train.strata[rows])[:size]]
     return rows, aside
-
-
-def _first_rows(examples: Examples, count: int) -> Examples:
-    chosen = nested_order(examples.strata)[:count]
-    return examples.take(np.sort(chosen))  # In the order of the file, as whole splits are.
 
 
 def _split_line(name: str, examples: Examples, features: Features, config: TrainConfig) -> str:

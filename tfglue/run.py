@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tfglue.adapters import EncoderShape, read_adapter
+from tfglue.answering import named_task
 from tfglue.config import TrainConfig
 from tfglue.data.examples import Examples
 from tfglue.data.tokenizer import BertTokenizer
@@ -126,15 +127,7 @@ class Run:
 
     def task(self, name: str | None = None) -> Task:
         """The named task, or the only one. Raises UserError if this run does not answer it."""
-        if name is None:
-            if len(self.tasks) > 1:
-                raise UserError(f"{self.folder.path}: answers {', '.join(self.tasks)}; name one")
-            return next(iter(self.tasks.values()))
-        if name not in self.tasks:
-            raise UserError(
-                f"{self.folder.path}: a run of {', '.join(self.tasks)}, not of '{name}'"
-            )
-        return self.tasks[name]
+        return named_task(self.tasks, name, self.folder.path, "a run")
 
     def answer(self, task: Task, examples: Examples) -> Predictions:
         """Predictions for rows of a split; `task` may be one that another task's head answers."""

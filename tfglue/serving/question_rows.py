@@ -57,10 +57,8 @@ def question_rows(
     most = tf.constant(windowing.max_query_length, tf.int64)
     asked = first_of_each(asked, tf.minimum(asked.row_lengths(), most))
     room = windowing.max_length - asked.row_lengths() - 3
-    too_long = tf.debugging.assert_positive(
-        room, f"a question leaves no room for its passage in {windowing.max_length} tokens"
-    )
-    with tf.control_dependencies([too_long] if too_long is not None else []):
+    message = f"a question leaves no room for its passage in {windowing.max_length} tokens"
+    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(room > 0), [message])]):
         lengths = tf.gather(passages.token_ids.row_lengths(), passage)
     windows = RowWindows.cut(lengths, room, windowing.doc_stride)
     first = tf.gather(passages.token_ids.row_starts(), passage)

@@ -83,6 +83,12 @@ class ServedTags(ServedTask):
             .to_tensor() for name, values in found.items()
         }
 
+    def as_texts(self, examples, row):
+        """The words with blanks between them, where there are none in them."""
+        words = [encodable(word) for word in examples.sentence(row)]
+        text = " ".join(words)
+        return (text, "") if text.split() == words else None
+
     def request(self, examples):
         """The words, filled up to the longest sentence."""
         sentences = [examples.sentence(row) for row in range(len(examples))]

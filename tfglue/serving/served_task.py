@@ -89,6 +89,12 @@ class ServedTask(ABC):
     def answer_rows(self, rows: TokenRows, logits: tf.Tensor) -> Tensors:
         """Answers for rows of token ids, of which no text is known."""
 
+    def as_texts(self, examples: Examples, row: int) -> tuple[str, str] | None:
+        """An example as `from_texts` takes it; None if it cannot be said so."""
+        inputs = self.request(examples.take(np.array([row])))
+        texts = [inputs[name][0].decode() for name in self.inputs]
+        return texts[0], texts[1] if len(texts) > 1 else ""
+
     @abstractmethod
     def request(self, examples: Examples) -> dict[str, np.ndarray]:
         """The inputs for examples, as arrays of bytes."""

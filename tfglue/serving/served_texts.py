@@ -91,8 +91,8 @@ class ServedClassPredictions(ClassPredictions):
 
     @cached_property
     def probabilities(self):
-        """float64 (rows, classes)."""
-        return self.served["probabilities"].astype(np.float64)
+        """float64 (rows, classes); in mixed batches they are filled up to those of other tasks."""
+        return self.served["probabilities"][:, : len(self.task.labels)].astype(np.float64)
 
     @cached_property
     def values(self):

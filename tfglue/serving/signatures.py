@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from tfglue.config import task_list
 from tfglue.data.tokenizer import BertTokenizer
 from tfglue.errors import UserError, suggestion
 from tfglue.serving.forward import Forward
@@ -39,18 +40,13 @@ class Signature:
 
 
 def chosen_forms(text: str | None, num_tasks: int) -> tuple[str, ...]:
-    """The forms that ``--signatures`` names; all that a run can have if nothing is said.
-
-    Text is always among them: of one task by its own signature, of several by that of mixed
-    batches or by one for each.
+    """The forms that ``--signatures`` names, and text; all that a run can have if None.
 
     Raises:
         UserError: a name is unknown, or the run cannot have it.
     """
     possible = FORMS if num_tasks > 1 else FORMS[:-1]
-    if text is None:
-        return possible
-    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    names = possible if text is None else ("strings", *task_list(text))
     for name in names:
         if name not in FORMS:
             raise UserError(
@@ -62,8 +58,6 @@ def chosen_forms(text: str | None, num_tasks: int) -> tuple[str, ...]:
                 f"--signatures: '{name}' is for runs of several tasks, and this run has one; "
                 f"leave it out (possible: {', '.join(possible)})"
             )
-    if not {"strings", "mixed"} & set(names):
-        raise UserError("--signatures: one that takes text is needed: add strings")
     return tuple(form for form in FORMS if form in names)
 
 

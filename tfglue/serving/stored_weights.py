@@ -11,8 +11,6 @@ import tensorflow as tf
 from tfglue.models.transfer_model import TransferModel
 from tfglue.training.precision import precision
 
-WEIGHT_TYPES = ("float32", "float16", "bfloat16", "int8")
-
 _WORD_TABLE = "encoder.embeddings.word"
 _LARGEST_INT8 = 127
 
@@ -66,7 +64,7 @@ class StoredWeights:
 
     Args:
         model: whose weights.
-        dtype: one of `WEIGHT_TYPES`.
+        dtype: one of `tfglue.serving.WEIGHT_TYPES`.
     """
 
     def __init__(self, model: TransferModel, dtype: str):
