@@ -37,8 +37,8 @@ LAYERS = (
     ("tfglue.chain", "tfglue.restarts", "tfglue.experiment", "tfglue.leaderboard_answers"),
     ("tfglue.added_task", "tfglue.serving"),
     ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.export", "tfglue.convert",
-     "tfglue.doctor", "tfglue.submit", "tfglue.compare", "tfglue.parts", "tfglue.features", "tfglue.__main__",
-     "tuning", "data_prep"),
+     "tfglue.doctor", "tfglue.submit", "tfglue.compare", "tfglue.parts", "tfglue.features",
+     "tfglue.__main__", "tuning", "data_prep"),
 )
 # The package names public things without importing them.
 FREE = ("tfglue.__init__",)

@@ -10,6 +10,7 @@ alone are loaded: its Python would bring Keras along.
 import base64
 import importlib.util
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -101,9 +102,7 @@ def main(folder, requests, report):
             "tensorflow_text": sorted(_known(graph_ops) - core),
             "unknown": sorted(graph_ops - _known(graph_ops)),
         },
-        "variables_bytes": sum(
-            path.stat().st_size for path in Path(folder, "variables").glob("variables.data-*")
-        ),
+        "variables_bytes": _variables_bytes(tf, folder),
         "warmup_requests": len(warmup),
         "answers": {
             loader: [_encoded(tf, answer) for answer in answers]
@@ -138,6 +137,17 @@ def _known(ops):
     from tensorflow.python.framework import op_def_registry
 
     return {name for name in ops if op_def_registry.get(name) is not None}
+
+
+def _variables_bytes(tf, folder):
+    """What all stored tensors take; beside them stands a text that names them."""
+    reader = tf.train.load_checkpoint(str(Path(folder, "variables", "variables")))
+    types = reader.get_variable_to_dtype_map()
+    return sum(
+        math.prod(shape) * types[name].size
+        for name, shape in reader.get_variable_to_shape_map().items()
+        if types[name] != tf.string
+    )
 
 
 def _answers(tf, folder, asked):

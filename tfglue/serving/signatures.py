@@ -144,11 +144,11 @@ def _rows(inputs: Tensors, tokenizer: BertTokenizer, positions: int) -> TokenRow
     first_lengths = tf.reduce_sum(tf.cast(shown & (segments == 0), tf.int32), axis=1)
     expected = tf.cast(place >= first_lengths[:, None], tf.int32)
     in_vocabulary = (token_ids >= 0) & (token_ids < len(tokenizer.vocabulary))
-    width = tf.shape(token_ids)[1]
+    fits = (tf.shape(token_ids)[1] >= 1) & tf.reduce_all(lengths <= positions)
     checks = [
         tf.debugging.Assert(holds, [message])
         for holds, message in (
-            ((width >= 1) & (width <= positions), f"token_ids: 1 to {positions} tokens a row"),
+            (fits, f"token_ids: 1 to {positions} tokens a row"),
             (tf.reduce_all(in_vocabulary),
              f"token_ids: ids from 0 to {len(tokenizer.vocabulary) - 1}"),
             (tf.reduce_all((segments == expected) | ~shown),

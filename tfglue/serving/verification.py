@@ -45,7 +45,7 @@ class Verification:
     Args:
         differences: signature -> the largest difference from the run, over both loaders.
         operations: kinds of operations in the graph: of TensorFlow, and of tensorflow-text.
-        ratio: bytes of the file of variables, of those that the weights take.
+        ratio: bytes of the stored variables, of those that the weights take.
         warmup_requests: how many were answered.
     """
 
