@@ -38,11 +38,10 @@ LAYERS = (
     ("tfglue.run", "tfglue.answering", "tfglue.trainer", "tfglue.merged_run"),
     ("tfglue.chain", "tfglue.restarts", "tfglue.experiment", "tfglue.leaderboard_answers",
      "tfglue.ensemble_members", "tfglue.ensemble_report", "tfglue.ensemble_plot"),
-    ("tfglue.added_task",),
-    ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.convert", "tfglue.doctor",
-     "tfglue.submit", "tfglue.compare", "tfglue.parts", "tfglue.features", "tfglue.ensemble",
-     "tfglue.probe", "tfglue.__main__",
-     "tuning", "data_prep"),
+    ("tfglue.added_task", "tfglue.serving"),
+    ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.export", "tfglue.convert",
+     "tfglue.doctor", "tfglue.submit", "tfglue.compare", "tfglue.parts", "tfglue.features",
+     "tfglue.ensemble", "tfglue.probe", "tfglue.__main__", "tuning", "data_prep"),
 )
 # The package names public things without importing them.
 FREE = ("tfglue.__init__",)
@@ -102,7 +101,7 @@ STARTS = {
         for module in ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.convert",
                        "tfglue.doctor", "tfglue.submit", "tfglue.compare", "tfglue.parts",
                        "tfglue.ensemble", "tfglue.probe", "data_prep.download", "data_prep.verify",
-                       "tuning.search")
+                       "tuning.search", "tfglue.export")
     },
 }
 

@@ -158,7 +158,7 @@ def _check_answers(first: FinishedRun, second: FinishedRun, ours: Task, theirs: 
     if ours.kind not in QUESTION_METRICS:
         return
     settings, other = (
-        run.config(task.name) for run, task in ((first, ours), (second, theirs))
+        run.configs[task.name] for run, task in ((first, ours), (second, theirs))
     )
     for name in _WINDOWS:
         if getattr(settings, name) != getattr(other, name):

@@ -54,23 +54,30 @@ class FinishedRun:
 
     def task(self, name: str | None = None) -> Task:
         """The named task, or the only one. Raises UserError if this run does not answer it."""
-        return answered(self.folder, self.tasks, name)
+        return named_task(self.tasks, name, self.folder.path, "a run")
 
-    def config(self, task: str) -> TrainConfig:
-        """The settings that one of its tasks was trained with."""
-        return task_config_of(self.manifest, task)
+    @cached_property
+    def configs(self) -> dict[str, TrainConfig]:
+        """Task name -> the settings that it was trained with."""
+        return {name: task_config_of(self.manifest, name) for name in self.tasks}
 
 
-def answered(folder: RunFolder, tasks: Mapping[str, Task], name: str | None) -> Task:
-    """The named one of the tasks that a run answers, or the only one.
+def named_task(tasks: Mapping[str, Task], name: str | None, place: object, noun: str) -> Task:
+    """The task of a name, or the only one.
+
+    Args:
+        tasks: all that are answered, by name.
+        name: the one that is meant; None for the only one.
+        place: the folder, for messages.
+        noun: what the folder holds, such as "a run".
 
     Raises:
-        UserError: there is none of this name, or several and no name.
+        UserError: there is no such task, or there are several and none is named.
     """
     if name is None:
         if len(tasks) > 1:
-            raise UserError(f"{folder.path}: answers {', '.join(tasks)}; name one")
+            raise UserError(f"{place}: answers {', '.join(tasks)}; name one")
         return next(iter(tasks.values()))
     if name not in tasks:
-        raise UserError(f"{folder.path}: a run of {', '.join(tasks)}, not of '{name}'")
+        raise UserError(f"{place}: {noun} of {', '.join(tasks)}, not of '{name}'")
     return tasks[name]

@@ -13,7 +13,7 @@ from tfglue.data.examples import Examples
 from tfglue.data.features import Features
 from tfglue.data.held_out import TUNING_SPLIT, split_held_out
 from tfglue.data.sources import Source
-from tfglue.data.subset import nested_order, subset_size
+from tfglue.data.subset import first_examples, nested_order, subset_size
 from tfglue.data.tokenizer import BertTokenizer
 from tfglue.errors import UserError
 from tfglue.initial_run import InitialRun, init_line
@@ -237,7 +237,7 @@ def scored_rows(dev: Examples, config: TrainConfig) -> Examples:
     """What of a dev split is scored, in the order of the file."""
     if config.dev_examples is None:
         return dev
-    return dev.take(np.sort(nested_order(dev.strata)[: config.dev_examples]))
+    return first_examples(dev, config.dev_examples)
 
 
 def _split_line(name: str, examples: Examples, features: Features, config: TrainConfig) -> str:

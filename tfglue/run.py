@@ -11,7 +11,7 @@ from tfglue.config import TrainConfig
 from tfglue.data.examples import Examples
 from tfglue.data.tokenizer import BertTokenizer
 from tfglue.errors import UserError
-from tfglue.finished_run import FinishedRun, answered
+from tfglue.finished_run import FinishedRun, named_task
 from tfglue.kinds import KINDS
 from tfglue.kinds.kind import Calibration
 from tfglue.models.encoder import BertEncoder
@@ -97,8 +97,9 @@ class Run:
             tasks, encoder, config.get("adapter") or "none", config.get("head") or "linear"
         )
         folder.load_weights(model, finished.weights)
-        configs = {name: finished.config(name) for name in tasks}
-        run = cls(folder, tasks, tokenizer, model, configs, folder.calibration(finished.which))
+        run = cls(
+            folder, tasks, tokenizer, model, finished.configs, folder.calibration(finished.which)
+        )
         run.weights_folder = finished.weights
         return run
 
@@ -120,7 +121,7 @@ class Run:
 
     def task(self, name: str | None = None) -> Task:
         """The named task, or the only one. Raises UserError if this run does not answer it."""
-        return answered(self.folder, self.tasks, name)
+        return named_task(self.tasks, name, self.folder.path, "a run")
 
     def answer(self, task: Task, examples: Examples) -> Predictions:
         """Predictions for rows of a split; `task` may be one that another task's head answers."""

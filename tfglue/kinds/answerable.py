@@ -30,8 +30,13 @@ class Answerable(QuestionKind, Classify):
 
     def predictions(self, task, examples, features, outputs, config, calibration):
         """How sure the model is that each question is answerable."""
-        threshold = calibration.get(NULL_THRESHOLD, null_threshold(config) or 0.0)
-        return AnswerablePredictions(task, examples, features, outputs, threshold)
+        return AnswerablePredictions(
+            task, examples, features, outputs, self.threshold(task, config, calibration)
+        )
+
+    def threshold(self, task, config, calibration):
+        """On the log-odds of being unanswerable."""
+        return calibration.get(NULL_THRESHOLD, null_threshold(config) or 0.0)
 
     def calibrate(self, predictions):
         """The threshold at which both classes are found best, each weighing the same.

@@ -153,7 +153,7 @@ class SpanPredictions(Predictions):
         """
         others = [
             next((span.text for span, _ in ranked if span.text != given.text), None)
-            for given, ranked in zip(self.answers, self._ranked(), strict=True)
+            for given, ranked in zip(self.answers, self.ranked(), strict=True)
         ]
         found = question_scores([text or "" for text in others], self._golds)
         there = np.array([text is not None for text in others], bool)
@@ -187,7 +187,7 @@ class SpanPredictions(Predictions):
                 "score": nine_digits([dict(ranked)[span]])[0],
             }
             for question_id, span, ranked in zip(
-                self.examples.ids, self.answers, self._ranked(), strict=True
+                self.examples.ids, self.answers, self.ranked(), strict=True
             )
         ]
 
@@ -208,7 +208,7 @@ class SpanPredictions(Predictions):
         files = {"/predictions.json": json_text(texts)}
         best = {
             name: [_official(span, probability) for span, probability in ranked]
-            for name, ranked in zip(ids, self._ranked(), strict=True)
+            for name, ranked in zip(ids, self.ranked(), strict=True)
         }
         files["/nbest_predictions.json"] = json_text(best)
         if self.null_threshold is not None:
@@ -234,7 +234,7 @@ class SpanPredictions(Predictions):
     def _golds(self) -> list[list[str]]:
         return [[text for text, _ in golds] for golds in self.examples.answers]
 
-    def _ranked(self) -> Iterator[list[tuple[Span, float]]]:
+    def ranked(self) -> Iterator[list[tuple[Span, float]]]:
         """For each question all that was considered with its probability, best first."""
         for null, best in zip(self.null_spans, self.n_best, strict=True):
             spans = list(best)

@@ -74,6 +74,16 @@ class TagPredictions(Predictions):
         return np.argmax(self.word_logits, axis=-1)
 
     @cached_property
+    def probabilities(self) -> np.ndarray:
+        """float64 (words, tags)."""
+        return softmax(self.word_logits.astype(np.float64), axis=-1)
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        """Probabilities of these tags, (words,)."""
+        return self.probabilities.max(axis=-1)
+
+    @cached_property
     def tags(self) -> list[str]:
         """The tag of every word."""
         return [self.task.labels[value] for value in self.values]
@@ -90,13 +100,11 @@ class TagPredictions(Predictions):
 
     def records(self):
         """``id``, ``words``, ``labels``, and ``probabilities`` of these labels."""
-        probabilities = softmax(self.word_logits.astype(np.float64), axis=-1).max(axis=-1)
+        columns = (self.examples.words, self.tags, nine_digits(self.scores))
         return [
-            {"id": sentence_id, "words": words, "labels": tags, "probabilities": nine_digits(sure)}
+            {"id": sentence_id, "words": words, "labels": tags, "probabilities": sure}
             for sentence_id, words, tags, sure in zip(
-                self.examples.ids, self._by_sentence(self.examples.words),
-                self._by_sentence(self.tags), self._by_sentence(probabilities.tolist()),
-                strict=True,
+                self.examples.ids, *map(self._by_sentence, columns), strict=True
             )
         ]
 
