@@ -106,3 +106,11 @@ def test_a_task_has_one_weight():
 )
 def test_a_partial_epoch_is_scored_at_each_tenth(settings, expected):
     assert resolve(settings, tasks.get("rte")).evaluate_every == expected
+
+
+def test_aliases_stand_for_tasks_in_lists():
+    several = tasks.expand("sst,rte,stsb")
+    alias = next(iter(tasks.get("stsb").aliases))
+    config = resolve({"best_on": f"{alias.upper()}, rte", "task_weights": f"{alias}=2"}, *several)
+    assert (config.best_on, config.task_weights) == ("stsb,rte", "stsb=2")
+    assert resolve({}, *several).best_on is None

@@ -94,8 +94,8 @@ VISION_SCRIPTS = (
 VISION_FLAGS = (
     "--epochs", "--l2", "--seed", "--patience", "--model", "--checkpoint", "--num-labels",
     "--save-path", "--log-path", "--warmup-proportion", "--batch-size", "--lr", "--num-workers",
-    "--max-seq-length", "--adapter-dim", "--shard", "--error", "--name", "--embed-batch-size",
-    "-tok", "-sfp", "-h5p", "-sl", "-ql", "-ds", "-t", "-nv",
+    "--max-seq-length", "--adapter-dim", "--lr-low", "--lr-high", "--shard", "--error", "--name",
+    "--embed-batch-size", "-tok", "-sfp", "-h5p", "-sl", "-ql", "-ds", "-t", "-nv",
 )
 
 
@@ -174,7 +174,7 @@ def _resolve_for_any(settings: dict, declared) -> None:
 def commands(text: str) -> list[str]:
     """Every ``python -m tfglue.<command> ...``, of blocks and of inline code, on one line each."""
     lines = re.sub(r"\\\n\s*", "", text)
-    return re.findall(r"python -m ((?:tfglue|data_prep)\.[^`\n|&;>#]+)", lines)
+    return re.findall(r"python -m ((?:tfglue|data_prep|tuning)\.[^`\n|&;>#]+)", lines)
 
 
 def code(text: str) -> list[str]:

@@ -54,6 +54,11 @@ def resolve(given: Mapping[str, Any], *tasks: Task) -> TrainConfig:
     unused = others | frozenset(OF_SEVERAL_TASKS if len(tasks) == 1 else ())
     values = {n: value for n, value in values.items() if n not in unused}
     config = TrainConfig(**(_layered(given, values, tasks) | {"task": name}))
+    config = replace(
+        config,
+        best_on=_without_aliases(config.best_on, tasks),
+        task_weights=_without_aliases(config.task_weights, tasks),
+    )
     _check(config, tasks)
     # A resumed run is given all of its settings, defaults included.
     defaults = TrainConfig()
@@ -113,6 +118,19 @@ def _layered(
     if settings.get("evaluate_every") is None:
         settings["evaluate_every"] = _PARTIAL if settings["epochs"] < 1 else "epoch"
     return settings
+
+
+def _without_aliases(text: str | None, tasks: Sequence[Task]) -> str | None:
+    """A list such as ``a,b`` or ``a=2,b=1`` with each task's own name for its aliases."""
+    if text is None:
+        return None
+    names = {alias: task.name for task in tasks for alias in task.aliases}
+    parts = []
+    for part in text.split(","):
+        name, equals, value = part.partition("=")
+        name = name.strip()
+        parts.append(names.get(name.lower(), name) + equals + value.strip())
+    return ",".join(parts)
 
 
 def _check(config: TrainConfig, tasks: Sequence[Task]) -> None:
