@@ -54,8 +54,9 @@ def test_killed_anywhere_and_resumed_it_is_the_same_search(tmp_path, name):
     assert sorted(trained) == sorted(whole)  # None lost, none twice.
 
 
+@pytest.mark.slow
 def test_a_bayesian_search_goes_on_after_kills(tmp_path):
-    for kill in (3, 9, 30):
+    for kill in (3, 45):
         left = kill
 
         def killer(point):
@@ -65,10 +66,8 @@ def test_a_bayesian_search_goes_on_after_kills(tmp_path):
                 raise Killed(point)
 
         _, oracle, model = fake_search(tmp_path, killer, tuner="bayesian", trials=9)
-        try:
+        with pytest.raises(Killed):
             work(oracle, "worker0", model)
-        except Killed:
-            pass
     _, oracle, model = fake_search(tmp_path, tuner="bayesian", trials=9)
     work(oracle, "worker0", model)
     found = outcome(tmp_path)
@@ -76,10 +75,12 @@ def test_a_bayesian_search_goes_on_after_kills(tmp_path):
     assert len({json.dumps(values) for values, _ in found.values()}) == 9
 
 
-def test_a_bayesian_search_finds_what_is_best(tmp_path):
-    found = searched(tmp_path, tuner="bayesian", trials=16, space=["learning_rate=log:1e-5:1e-2"])
-    drawn = [score for _, score in list(found.values())[:3]]
-    assert max(score for _, score in found.values()) > -0.1 > max(drawn) - 0.03
+@pytest.mark.slow
+def test_a_bayesian_search_comes_near_to_what_is_best(tmp_path):
+    found = searched(tmp_path, tuner="bayesian", trials=8, space=["learning_rate=log:1e-5:1e-2"])
+    scores = [score for _, score in found.values()]
+    # The best score is .03. The first three trials are drawn at random.
+    assert max(scores[:3]) < -0.15 and max(scores) > -0.07
 
 
 def test_where_all_was_tried_a_bayesian_search_ends(tmp_path):
