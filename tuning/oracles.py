@@ -6,7 +6,8 @@ oracle is one file, written at once.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle, Ran
 from threadpoolctl import threadpool_limits
 
 from tfglue.errors import UserError
-from tfglue.files import CannotWrite, read_json, write_json
+from tfglue.files import read_json, write_json
 from tfglue.form import check_form
 from tuning.dimension import Dimension
 from tuning.plan import SearchPlan
@@ -66,7 +67,7 @@ class Resumable:
 
     @property
     def seconds(self) -> float:
-        """Seconds that the search has run, over all its sessions up to the last finished trial."""
+        """Seconds that the search has run, earlier sessions up to their last finished trial."""
         return time.monotonic() - self._began
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
@@ -83,14 +84,29 @@ class Resumable:
             for name, value in values.items()
         }
 
+    def create_trial(self, tuner_id: str) -> Trial:
+        """The next trial of a worker, or the one that it has begun, and writes the state."""
+        with self._failures():
+            return super().create_trial(tuner_id)
+
     @keras_tuner.synchronized
     def end_trial(self, trial: Trial) -> None:
         """Takes note of a trial that is over, and writes the state."""
-        # From another process come values of 32 bits.
-        trial.hyperparameters = self.trials[trial.trial_id].hyperparameters
-        self.elapsed[trial.trial_id] = self.seconds
-        super().end_trial(trial)
-        self.on_end(int(trial.trial_id))
+        with self._failures():
+            # From another process come values of 32 bits.
+            trial.hyperparameters = self.trials[trial.trial_id].hyperparameters
+            self.elapsed[trial.trial_id] = self.seconds
+            super().end_trial(trial)
+            self.on_end(int(trial.trial_id))
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """Keeps what goes wrong for the chief, whose server would hide it and go on."""
+        try:
+            yield
+        except Exception as failure:
+            self.failure = failure
+            raise
 
     def save(self) -> None:
         """Writes the state, trials included."""
@@ -98,11 +114,7 @@ class Resumable:
             "format": FORMAT, "oracle": self.get_state(), "elapsed": self.elapsed,
             "trials": {name: trial.get_state() for name, trial in self.trials.items()},
         }
-        try:
-            write_json(self.path, content)
-        except CannotWrite as failure:
-            self.failure = failure  # A server's thread cannot end the process.
-            raise
+        write_json(self.path, content)
 
     def _save_trial(self, trial: Trial) -> None:
         """Trials are written with all the rest."""

@@ -74,8 +74,7 @@ class SearchProgress:
 
     def ended(self, trial: int) -> None:
         """Says what a trial came to; called as each one ends."""
-        records = self.folder.records()
-        record = next(one for one in records if one.trial == trial)
+        records, record = self.folder.records(), self.folder.record(trial)
         best = best_record(records, self.plan)
         score = "no score" if record.score is None else f"{self.plan.metric} {record.score:.4f}"
         kind = "" if record.status == FINISHED else f" ({record.status})"

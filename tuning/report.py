@@ -137,13 +137,13 @@ def _dev(
     """Metrics of the best trial's runs on every dev split; what is known is not computed again."""
     if not plan.base.get("tune_split"):
         return {}  # Trials were scored on it already.
+    if plan.base.get("train_file") and not plan.base.get("dev_file"):
+        return {}
     if before.get("best", {}).get("trial") == best.trial and before.get("dev"):
         return before["dev"]
     splits: dict[str, dict[str, list[float]]] = {}
     for run in runs:
         opened = Run.open(run.path)
-        if plan.base.get("train_file") and not plan.base.get("dev_file"):
-            return {}
         found = evaluation(opened, say=lambda line: None)
         write_json(run.path / EVALUATION, found)
         for split, metrics in found[plan.task].items():

@@ -58,9 +58,12 @@ def serve(oracle: Resumable, address: str, done: Callable[[], bool] | None = Non
     server.start()
     try:
         started(port)
-        while not (done() if done else servicer.stop_triggered and exit_chief(oracle)):
+        while True:
+            # First, since keras-tuner locks the oracle for good where something goes wrong in it.
             if oracle.failure is not None:
                 raise oracle.failure
+            if done() if done else servicer.stop_triggered and exit_chief(oracle):
+                return
             time.sleep(_SECONDS)
     finally:
         server.stop(grace=1).wait()

@@ -28,7 +28,7 @@ _OUTPUT = ("output", "resume", "overwrite")
 
 
 def search(
-    search: Mapping[str, Any],
+    settings: Mapping[str, Any],
     train: Mapping[str, Any],
     space: Sequence[str] = (),
     *,
@@ -37,7 +37,7 @@ def search(
     """Searches, or goes on with a search, and returns what ``report.json`` holds.
 
     Args:
-        search: settings by the names of `SearchConfig`.
+        settings: of the search, by the names of `SearchConfig`.
         train: settings by the names of `TrainConfig`; ``output``, ``resume`` and ``overwrite`` are
             of the search's folder.
         space: what ``--space`` takes: names of spaces, files, ``name=dimension``.
@@ -51,7 +51,7 @@ def search(
     role = Role.of_environment()
     where = {name: train[name] for name in _OUTPUT if name in train}
     asked = {
-        "search": dict(search),
+        "search": dict(settings),
         "train": {name: value for name, value in train.items() if name not in where},
         "space": list(space),
     }
