@@ -7,14 +7,16 @@ import tensorflow as tf
 from tfglue.serving.stored_weights import StoredWeights
 from tfglue.serving.token_rows import TokenRows
 
-# Padding included. Fewer make many small products, more pad short rows to the length of long ones.
-_TOKENS_OF_A_PASS = 512
+# Tokens of a pass, padding included. Fewer than the least make many small products; the most bounds
+# memory. Between them rows join a pass whose longest row is not much longer than they are.
+_LEAST_TOKENS, _MOST_TOKENS = 192, 2048
+_LIKE = 0.75
 
 
 class Forward:
     """Runs the model in the graph.
 
-    Rows are sorted by length and cut into passes of a number of tokens. So short rows cost what
+    Rows are sorted by length, and those of like length go through together. So short rows cost what
     they weigh, and the windows of a long passage take no more memory than one pass does.
 
     Args:
@@ -59,6 +61,7 @@ class Forward:
     def _in_passes(self, tasks: tuple[str, ...], rows: TokenRows) -> list[tf.Tensor]:
         lengths = rows.lengths
         order = tf.argsort(lengths, direction="DESCENDING", stable=True)
+        lengths = tf.gather(lengths, order)
         count = tf.size(order)
         heads = [self.model.heads[task] for task in tasks]
         kernels = self.weights.kernels(tasks[0])
@@ -72,8 +75,13 @@ class Forward:
             arrays.append(array.write(0, tf.zeros([0, head.num_outputs])))
 
         def one_pass(start, number, arrays):
-            longest = lengths[order[start]]
-            size = tf.clip_by_value(_TOKENS_OF_A_PASS // longest, 1, count - start)
+            longest = lengths[start]
+            like = tf.cast(lengths[start:], tf.float32) >= _LIKE * tf.cast(longest, tf.float32)
+            size = tf.clip_by_value(
+                tf.reduce_sum(tf.cast(like, tf.int32)), _LEAST_TOKENS // longest,
+                _MOST_TOKENS // longest,
+            )
+            size = tf.clip_by_value(size, 1, count - start)
             batch = rows.padded(order[start : start + size], longest)
             logits = self._logits(tasks, batch, kernels)
             arrays = [array.write(number, part) for array, part in zip(arrays, logits, strict=True)]
@@ -87,8 +95,7 @@ class Forward:
         for head, array in zip(heads, arrays, strict=True):
             values = array.concat()
             if head.every_token:
-                lengths_in_order = tf.gather(lengths, order)
-                values = tf.RaggedTensor.from_row_lengths(values, lengths_in_order, validate=False)
+                values = tf.RaggedTensor.from_row_lengths(values, lengths, validate=False)
             values = tf.gather(values, place)
             found.append(values.values if head.every_token else values)
         return found
