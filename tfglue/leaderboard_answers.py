@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from tfglue.answering import answered_task, source_for
 from tfglue.command_line import quiet_tensorflow
+from tfglue.config import TrainConfig
 from tfglue.errors import UserError
 from tfglue.kept_predictions import KeptPredictions
 from tfglue.prediction_file import read_answers
-from tfglue.run_folder import RunFolder
+from tfglue.run_folder import RunFolder, task_config_of
 from tfglue.submission import LeaderboardFile, leaderboard
 from tfglue.tasks.serialization import task_from_dict
 from tfglue.tasks.task import Task
@@ -31,12 +32,14 @@ class FinishedRun:
         folder: its folder.
         weights: the folder of the weights named; predictions lie beside them.
         tasks: the tasks it answers, labels in its own order.
+        configs: the settings of each.
     """
 
     name: str
     folder: RunFolder
     weights: Path
     tasks: Mapping[str, Task]
+    configs: Mapping[str, TrainConfig]
 
     @classmethod
     def named(cls, name: str) -> "FinishedRun":
@@ -44,7 +47,8 @@ class FinishedRun:
         folder, which = RunFolder.named(name)
         manifest = folder.finished_manifest()
         answered = {key: task_from_dict(task) for key, task in manifest["tasks"].items()}
-        found = cls(name, folder, folder.weights(which), answered)
+        configs = {key: task_config_of(manifest, key) for key in answered}
+        found = cls(name, folder, folder.weights(which), answered, configs)
         for task in answered.values():
             found._check(task)
         return found
