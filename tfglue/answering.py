@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from tfglue.predictions.predictions import Predictions
 
 
-class Answering(Protocol):
-    """What answers: a `tfglue.run.Run`, or a `tfglue.serving.exported.Export` of one.
+class Configured(Protocol):
+    """What knows its tasks.
 
     Attributes:
         tasks: task name -> declaration, labels in the order of their ids.
@@ -26,6 +26,10 @@ class Answering(Protocol):
 
     tasks: Mapping[str, Task]
     configs: Mapping[str, TrainConfig]
+
+
+class Answering(Configured, Protocol):
+    """What answers: a `tfglue.run.Run`, or a `tfglue.serving.exported.Export` of one."""
 
     def task(self, name: str | None = None) -> Task:
         """The named task, or the only one. Raises UserError if it is not answered."""
@@ -64,7 +68,7 @@ def new_file(name: str | None, overwrite: bool) -> Path | None:
     return path
 
 
-def source_for(run: Answering, task: Task, data: str | None, file: str | None) -> "Source":
+def source_for(run: Configured, task: Task, data: str | None, file: str | None) -> "Source":
     """The source of rows: a file of the user's, what ``--data`` names, or the run's own data.
 
     The labels and their order, and whether questions may have no answer, are the run's, whatever a

@@ -47,7 +47,7 @@ def _export(argv: Sequence[str] | None) -> None:
         "--no_verify", dest="verify", action="store_false", help="publish without that"
     )
     parser.add_argument("--data", help="of dev examples, as in training [the run's own]")
-    parser.add_argument("--dev_examples", help="measure --weights on so many at most [all]")
+    parser.add_argument("--dev_examples", help="verify and measure on so many at most [100, all]")
     flags = parser.parse_args(argv)
     if flags.weights not in WEIGHT_TYPES:
         raise UserError(

@@ -14,6 +14,7 @@ import tensorflow as tf
 from data_prep import activations
 from tests.serving.small_runs import dev_examples
 from tfglue import export, predict
+from tfglue.errors import UserError
 from tfglue.run import Run
 from tfglue.serving.export_folder import EXTRA
 from tfglue.serving.exported import Export
@@ -117,6 +118,7 @@ def test_a_damaged_export_is_said_in_one_line(films, tmp_path, capsys):
         (["--run", "RUN", "--output", "NEW", "--signatures", "mixed"], "for runs of several tasks"),
         (["--run", "RUN", "--output", "NEW", "--signatures", "token_id"], "mean 'token_ids'"),
         (["--run", "RUN", "--output", "NEW", "--data", "nowhere"], "no such folder"),
+        (["--run", "RUN", "--output", "NEW", "--data", "sample", "--no_verify"], "leave them out"),
         (["--run", "RUN@7", "--output", "NEW"], "kept no weights of epoch 7"),
         (["--run", "NEW", "--output", "NEW"], "not a run folder"),
         (["--run", "EMPTY", "--output", "NEW"], "encoder.safetensors: no such file"),
@@ -154,6 +156,20 @@ def test_smaller_weights_are_a_version_of_their_own_whose_cost_is_written_down(
     card = (output / "README.md").read_text()
     assert f"| sst | 40 | accuracy | {measured['float32']:.4f} | {measured['stored']:.4f} |" in card
     assert list(facts["signatures"]) == ["serving_default"]
+
+
+@pytest.mark.slow
+def test_what_is_not_verified_is_not_published(films, sst_run, tmp_path, capsys, monkeypatch):
+    def refuse(folder, *rest):
+        assert (folder / "saved_model.pb").is_file() and (folder / WARMUP).is_file()
+        raise UserError("not verified")
+
+    monkeypatch.setattr("tfglue.serving.exporter.verify", refuse)
+    before = sorted(films.rglob("*"))
+    for output in (tmp_path / "new", films):
+        words = ["--run", sst_run.folder.path, "--output", output, "--signatures", "strings"]
+        assert "not verified" in fails(capsys, *words)
+    assert not (tmp_path / "new").exists() and sorted(films.rglob("*")) == before
 
 
 @pytest.fixture(scope="module")

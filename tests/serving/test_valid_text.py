@@ -23,7 +23,7 @@ def test_other_bytes_are_replaced_as_python_replaces_them():
 
 
 def test_words_are_those_of_split():
-    texts = [f" a{character}b {character}" for character in ALL]
+    texts = [f" a{character}b {character}" for character in ALL[:0x3100] + ALL[::97]]
     found = split_at_blanks(tf.constant([text.encode() for text in texts])).to_list()
     for text, words in zip(texts, found, strict=True):
         assert [word.decode() for word in words] == text.split()

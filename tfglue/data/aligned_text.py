@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import tensorflow as tf
 
 from tfglue.data.normalization import clean, fold_case, split_words
@@ -132,7 +133,9 @@ def _places(
     # For each normalised character of all words in a row: the character it came from.
     origin = tf.repeat(tf.range(tf.size(widths, out_type=tf.int64)), widths)
     normalised = tf.gather(_from_zero(tf.cumsum(widths)), first_character)
-    size = tf.gather(tf.constant(tokenizer.piece_lengths, tf.int64), pieces.values)
+    # Few bytes each: exported graphs hold one for every token of the vocabulary.
+    sizes = tf.constant(tokenizer.piece_lengths.astype(np.int16))
+    size = tf.cast(tf.gather(sizes, pieces.values), tf.int64)
     before = _from_zero(tf.cumsum(size))
     begin = before[:-1] - tf.gather(before, tf.gather(pieces.row_starts(), word))
     # An unknown word, whose one piece says nothing of its length, is one token as a whole.

@@ -1,6 +1,7 @@
 """From a run to a version that can be served."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,10 +42,10 @@ class Exporter:
         folder: where its versions are.
         version: the number to write; None for the one after the newest.
         signatures: as `chosen_forms` reads it.
-        weights: how they are stored, one of `WEIGHT_TYPES`.
+        weights: how they are stored, one of `tfglue.serving.WEIGHT_TYPES`.
         verify: whether the export must prove itself before it takes its place.
         data: where dev examples are read, as in training; None for the run's own data.
-        dev_examples: so many are measured on at most; None for all.
+        dev_examples: so many are read at most; None for all.
         say: called with lines for people.
     """
 
@@ -69,21 +70,34 @@ class Exporter:
         forms = chosen_forms(self.signatures, len(self.run.tasks))
         self.folder.free_version(self.version)
         examples = self._examples()
-        with locked(RunFolder(self.folder.path)):
-            RunFolder(self.folder.path).remove_leftovers()
-            number = self.folder.free_version(self.version)
-            with atomic_folder(self.folder.version(number)) as place:
-                card = self._write_into(place, number, forms, examples)
-            write_text(self.folder.models_config, models_config(self.folder.model))
-            # The newest version is what a server serves, and what the README is true for.
-            if number == self.folder.versions()[-1]:
-                write_text(self.folder.readme, card)
+        try:
+            with locked(RunFolder(self.folder.path)):
+                RunFolder(self.folder.path).remove_leftovers()
+                return self._write(self.folder.free_version(self.version), forms, examples)
+        finally:
+            with suppress(OSError):  # It is not empty, unless this was to be the first version.
+                self.folder.path.rmdir()
+
+    def _write(
+        self, number: int, forms: Sequence[str], examples: Mapping[str, Examples]
+    ) -> Path:
+        """Writes the version and what lies beside it."""
+        with atomic_folder(self.folder.version(number)) as place:
+            card = self._write_into(place, number, forms, examples)
+        write_text(self.folder.models_config, models_config(self.folder.model))
+        # The newest version is what a server serves, and what the README is true for.
+        if number == self.folder.versions()[-1]:
+            write_text(self.folder.readme, card)
         return self.folder.version(number)
 
     def _examples(self) -> dict[str, Examples]:
         """Dev examples of each task, as far as they are needed."""
-        measured = self.weights != "float32"
-        if not (self.verify or measured):
+        if not (self.verify or self.weights != "float32"):
+            if self.data is not None or self.dev_examples is not None:
+                raise UserError(
+                    "--data and --dev_examples say what is verified or measured, and with "
+                    "--no_verify and float32 weights nothing is; leave them out"
+                )
             return {}
         found = {}
         for name, task in self.run.tasks.items():

@@ -73,8 +73,8 @@ class ServedSpans(ServedQuestions):
         pairs = zip(ours.ranked(), ours.answers, served.answers, strict=True)
         for number, (ranked, own, answer) in enumerate(pairs):
             own_probability = dict(ranked)[own]
-            places = {(span.start, span.end): probability for span, probability in ranked}
-            same = places.get((answer.start, answer.end), -1.0)
+            known = {(s.start, s.end, s.text): probability for s, probability in ranked}
+            same = known.get((answer.start, answer.end, answer.text), -1.0)
             worse = own_probability - same
             if ours.null_threshold is not None and (own.end == 0) != (answer.end == 0):
                 worse = abs(ours.null_differences[number] - ours.null_threshold)

@@ -59,10 +59,9 @@ class SpanDecoding:
             largest = tf.constant(np.finfo(np.float32).max, tf.float64)
             difference = tf.where(none, largest, null - top["score"])
             absent = difference > self.null_threshold
+            nothing = {"answer": "", "start": 0, "end": 0}
             outputs = {
-                name: tf.where(absent, tf.zeros([], value.dtype) if value.dtype != tf.string
-                               else "", value)
-                for name, value in outputs.items()
+                name: tf.where(absent, nothing[name], value) for name, value in outputs.items()
             } | {"null_score_difference": tf.cast(difference, tf.float32)}
             given = tf.where(absent, null, given)
             highest = tf.where(none, null, tf.maximum(null, highest))

@@ -118,6 +118,7 @@ class StoredWeights:
             precision(self.model, "mixed_bfloat16") if self.dtype == "bfloat16" else nullcontext()
         )
         with keras.StatelessScope() as scope, computing:
+            # An update stands in a variable's place as it is, of whatever type and shape.
             scope.add_update((weights[_WORD_TABLE], words))
             for name, value in kernels.items():
                 scope.add_update((weights[name], value))

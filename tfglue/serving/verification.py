@@ -123,14 +123,18 @@ def check_report(
     ):
         if wrong:
             raise UserError(f"{folder}: not verified: {what.format(', '.join(wrong))}")
+    ours = [
+        {task: answer(task, examples) for task, (examples, _) in own.rows.items() if len(examples)}
+        for own in asked
+    ]
     differences = {own.signature: 0.0 for own in asked}
     for loader, encoded in report["answers"].items():
         answers = [{name: _decoded(text) for name, text in one.items()} for one in encoded]
         if not all(_finite(values) for one in answers for values in one.values()):
             raise UserError(f"{folder}: not verified: {loader} gives answers that are no numbers")
-        for own in asked:
+        for own, expected in zip(asked, ours, strict=True):
             outputs, answers = answers[: len(own.requests)], answers[len(own.requests) :]
-            found = _difference(facts, own, joined(outputs), answer)
+            found = _difference(facts, own, joined(outputs), expected)
             if facts.weights == "float32" and not found <= _TOLERANCE:
                 raise UserError(
                     f"{folder}: not verified: {own.signature}, loaded by {loader}, differs by "
@@ -144,14 +148,17 @@ def check_report(
 
 
 def _difference(
-    facts: ExportFacts, asked: ComparisonRequests, outputs: Arrays, answer: Answer
+    facts: ExportFacts,
+    asked: ComparisonRequests,
+    outputs: Arrays,
+    expected: Mapping[str, Predictions],
 ) -> float:
-    """The largest difference from the run's answers."""
+    """The largest difference from the run's answers, which are there by task."""
     found = [0.0]
-    for task, (examples, rows) in asked.rows.items():
+    for task, ours in expected.items():
+        _, rows = asked.rows[task]
         own = {name: values[rows] for name, values in outputs.items()}
-        if len(examples):
-            found.append(facts.tasks[task].difference(answer(task, examples), own).max())
+        found.append(facts.tasks[task].difference(ours, own).max())
     return float(np.max(found))
 
 
