@@ -22,7 +22,7 @@ TASKS = ("cola", "mrpc", "mnli", "rte", "stsb", "sst", "qqp", "qnli")
 ARMS = {"shared": "none", "pal": "pal", "low_rank": "low_rank", "houlsby": "houlsby"}
 SINGLE = "single"
 EPOCHS, UPDATES_A_TASK = 5, 30
-SETTINGS = dict(max_length=64, batch_size=16, learning_rate=1e-4, dev_examples=600, save="last",
+SETTINGS = dict(max_length=64, batch_size=8, learning_rate=1e-4, dev_examples=600, save="last",
                 precision="mixed_bfloat16", evaluate_every="1000000")
 
 

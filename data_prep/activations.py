@@ -69,6 +69,11 @@ def _activations(argv: Sequence[str] | None) -> None:
         raise UserError(f"--shard_mb: must be above 0, not {flags.shard_mb}")
     if not flags.run and not settings.get("encoder"):
         raise UserError("--run or --encoder is needed: whose hidden states are kept")
+    if flags.dry_run and not flags.run and not (folder / "run").exists():
+        raise UserError(
+            "--dry_run with --encoder would have to train first; train with python -m tfglue.train "
+            "and give that --run, or leave --dry_run out"
+        )
     if flags.run and "encoder" in settings:
         raise UserError("--run and --encoder exclude each other: a run has its encoder; give one")
     for name in settings if flags.run else ():
@@ -100,7 +105,7 @@ def _extraction(flags, settings: dict, folder: Path) -> "Extraction":
         )
     source = source_for(opened, task, settings.get("data"), None)
     print(f"data: {source.description}")
-    config = opened.configs[task.name]
+    config = opened.configs[task.name if task.name in opened.tasks else task.predicted_by]
     names = [part.strip() for part in (flags.splits or "").split(",") if part.strip()]
     splits = {}
     for name in names or [s for s in source.splits() if s == "train" or s.startswith("dev")]:
@@ -108,6 +113,8 @@ def _extraction(flags, settings: dict, folder: Path) -> "Extraction":
         splits[name] = (
             examples, KINDS.get(task.kind).encode(task, examples, opened.tokenizer, config)
         )
+    if not splits:
+        raise UserError(f"--splits is needed: {task.name} has no train and no dev split")
     states = opened.encoder.num_layers + 1
     layers = tuple(sorted(chosen_states(flags.layers, states)))
     width = opened.encoder.hidden_dim

@@ -202,6 +202,8 @@ def test_it_survives_saving_and_loading(encoded, settings, tmp_path):
         ({"size": 0, "order": "pooling_first", "pooling": "mean"}, "needs a size above 0"),
         ({"order": "pooling_first"}, "needs pooling=softmax or pooling=mean"),
         ({"pooled": True}, "goes with tokens=first"),
+        ({"order": "both", "pooling": "softmax"}, "leave pooling out"),
+        ({"order": "both", "pooling": "mean"}, "leave pooling out"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(settings, message):

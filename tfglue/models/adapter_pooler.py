@@ -79,6 +79,11 @@ class AdapterPoolerConfig(HeadConfig):
             raise UserError(
                 f"--head {self.name}: order=pooling_first needs pooling=softmax or pooling=mean"
             )
+        if self.order == "both" and self.pooling != "concat":
+            raise UserError(
+                f"--head {self.name}: order=both has the concatenation beside the learned mixture; "
+                "leave pooling out"
+            )
         if self.pooled and self.tokens != "first":
             raise UserError(f"--head {self.name}: pooled=true goes with tokens=first")
         if self.pooled and self.projected:
