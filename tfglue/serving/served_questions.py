@@ -73,7 +73,8 @@ class ServedSpans(ServedQuestions):
         pairs = zip(ours.ranked(), ours.answers, served.answers, strict=True)
         for number, (ranked, own, answer) in enumerate(pairs):
             own_probability = dict(ranked)[own]
-            known = {(s.start, s.end, s.text): probability for s, probability in ranked}
+            # A lone surrogate reaches the graph as a replacement character, there being no UTF-8.
+            known = {(s.start, s.end, encodable(s.text)): p for s, p in ranked}
             same = known.get((answer.start, answer.end, answer.text), -1.0)
             worse = own_probability - same
             if ours.null_threshold is not None and (own.end == 0) != (answer.end == 0):
