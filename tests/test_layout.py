@@ -15,7 +15,7 @@ PACKAGES = ("tfglue", "tuning", "data_prep")
 LAYERS = (
     ("tfglue.errors", "tfglue.files", "tfglue.form", "tfglue.registry", "tfglue.flags",
      "tfglue.command_line", "tfglue.named_settings", "tfglue.typed_lines", "tfglue.report_folder",
-     "tfglue.aligned_table"),
+     "tfglue.aligned_table", "tfglue.figure", "tfglue.comma_separated"),
     ("tfglue.tasks",),
     ("tfglue.config", "tfglue.training_recipe", "tfglue.resolution"),
     ("tfglue.data", "tfglue.metrics"),
@@ -100,7 +100,8 @@ STARTS = {
         module: f"from {module} import main; main(['--help'])"
         for module in ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.convert",
                        "tfglue.doctor", "tfglue.submit", "tfglue.compare", "tfglue.parts",
-                       "tfglue.ensemble", "tfglue.probe", "data_prep.download", "data_prep.verify",
+                       "tfglue.ensemble", "tfglue.probe", "tfglue.features",
+                       "data_prep.activations", "data_prep.download", "data_prep.verify",
                        "tuning.search", "tfglue.export")
     },
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfglue.comparison import Comparison
-from tfglue.files import atomic_file
+from tfglue.figure import new_figure, save_figure
 from tfglue.scored_experiment import ScoredExperiment
 
 if TYPE_CHECKING:
@@ -29,13 +29,9 @@ def plot_comparison(comparison: Comparison, path: Path) -> None:
         comparison: what is drawn, from top to bottom as given.
         path: where the picture goes.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     groups = comparison.groups
     heights = [0.9 + 0.45 * len(members) for members in groups.values()]
-    figure = Figure(figsize=(8, sum(heights) + 0.4), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(8, sum(heights) + 0.4)
     panels = figure.subplots(len(groups), 1, squeeze=False, height_ratios=heights)[:, 0]
     for panel, ((task, metric), members) in zip(panels, groups.items(), strict=True):
         panel.set_title(f"{task}: {metric} on dev", fontsize="medium", loc="left", parse_math=False)
@@ -57,8 +53,7 @@ def plot_comparison(comparison: Comparison, path: Path) -> None:
         legend.values(), legend.keys(), loc="outside lower right", ncols=4, fontsize="small",
         frameon=False,
     )
-    with atomic_file(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=150)
+    save_figure(figure, path, dpi=150)
 
 
 def _draw(panel: "Axes", position: int, experiment: ScoredExperiment) -> None:

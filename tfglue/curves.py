@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfglue.files import atomic_file
+from tfglue.figure import new_figure, save_figure
 
 
 def plot_curves(
@@ -24,12 +24,8 @@ def plot_curves(
         title: shown above both panels.
         best_update: marked with a line where given.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     several = len(main) > 1
-    figure = Figure(figsize=(12, 5) if several else (10, 4), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(12, 5) if several else new_figure(10, 4)
     figure.suptitle(title)
     losses, scores = figure.subplots(1, 2)
     if several:
@@ -63,8 +59,7 @@ def plot_curves(
     if several and scores.get_legend_handles_labels()[0]:
         figure.legend(*scores.get_legend_handles_labels(), fontsize="small",
                       loc="outside right upper")
-    with atomic_file(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
+    save_figure(figure, path, dpi=120)
 
 
 def _metric_columns(history: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -1,7 +1,5 @@
 """GLUE's diagnostic set with its gold labels: scores for each linguistic category."""
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tfglue import tasks
+from tfglue.comma_separated import csv_text
 from tfglue.errors import UserError, suggestion
 from tfglue.tasks.tables import Table
 
@@ -113,10 +112,5 @@ def to_json(scores: Sequence[CategoryScore]) -> str:
 
 def to_csv(scores: Sequence[CategoryScore]) -> str:
     """The same as one row a category or fine label."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["category", "fine", "rows", "matthews_correlation"])
-    for score in scores:
-        row = [score.category, score.fine, score.rows, score.matthews_correlation]
-        writer.writerow(row)
-    return text.getvalue()
+    columns = ("category", "fine", "rows", "matthews_correlation")
+    return csv_text(columns, ([getattr(score, name) for name in columns] for score in scores))

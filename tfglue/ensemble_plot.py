@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfglue.ensemble_members import ENSEMBLE
-from tfglue.files import atomic_file
+from tfglue.figure import new_figure, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,13 +29,9 @@ def plot_ensemble(report: "EnsembleReport", path: Path) -> None:
         report: of labelled examples.
         path: where the picture goes; its numbers are in ``ensemble.csv`` and ``metrics.json``.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     panels = 2 if report.right else 1
     height = 1.6 + 0.45 * (len(report.members) + 3)
-    figure = Figure(figsize=(6 * panels, height), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(6 * panels, height)
     figure.suptitle(
         f"{report.task.name} {report.split}: {len(report.examples):,} examples, mode {report.mode}",
         parse_math=False,
@@ -44,8 +40,7 @@ def plot_ensemble(report: "EnsembleReport", path: Path) -> None:
     _draw_scores(drawn[0], report)
     if report.right:
         _draw_right(drawn[1], report)
-    with atomic_file(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
+    save_figure(figure, path, dpi=120)
 
 
 def _draw_scores(panel: "Axes", report: "EnsembleReport") -> None:

@@ -1,7 +1,5 @@
 """What an ensemble got right and its members did not: scores, tables of errors, second answers."""
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfglue.aligned_table import aligned_table
+from tfglue.comma_separated import csv_of_records, csv_text
 from tfglue.ensemble_members import ENSEMBLE
 from tfglue.ensemble_plot import plot_ensemble
 from tfglue.files import write_json, write_text
@@ -169,14 +168,11 @@ class EnsembleReport:
         """
         self.ensemble.write(RunFolder(folder).predictions(self.task.name, self.split))
         if self.scores:
-            rows = self.rows()
-            write_text(
-                folder / "ensemble.csv", _csv(list(rows[0]), (list(row.values()) for row in rows))
-            )
-            write_text(folder / "errors.csv", _csv(*self._errors()))
+            write_text(folder / "ensemble.csv", csv_of_records(self.rows()))
+            write_text(folder / "errors.csv", csv_text(*self._errors()))
             plot_ensemble(self, folder / "ensemble.png")
         if self.right:
-            write_text(folder / "only_one_right.csv", _csv(*self._only_one_right()))
+            write_text(folder / "only_one_right.csv", csv_text(*self._only_one_right()))
         if self.second_best:
             write_json(folder / "second_best.json", self.second_best)
         write_json(folder / "metrics.json", self.metrics())
@@ -217,14 +213,6 @@ class EnsembleReport:
             for name, chosen in self.alone.items() if chosen[row]
         ]
         return header, rows
-
-
-def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def _cell(value: Any) -> str:

@@ -1,11 +1,11 @@
 """How much each layer counts in heads that learn it."""
 
-import csv
-import io
 from collections.abc import Mapping
 from pathlib import Path
 
-from tfglue.files import atomic_file, write_text
+from tfglue.comma_separated import csv_text
+from tfglue.figure import new_figure, save_figure
+from tfglue.files import write_text
 from tfglue.models.transfer_model import TransferModel
 
 FILES = ("layer_weights.csv", "layer_weights.png")
@@ -27,20 +27,13 @@ def write_layer_weights(model: TransferModel, folder: Path) -> None:
     if not shares:
         return
     table, plot = (folder / name for name in FILES)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["task", "state", "share"])
-    writer.writerows([task, *row] for task, own in shares.items() for row in own.items())
-    write_text(table, text.getvalue())
+    rows = ([task, *row] for task, own in shares.items() for row in own.items())
+    write_text(table, csv_text(["task", "state", "share"], rows))
     _plot(shares, plot)
 
 
 def _plot(shares: Mapping[str, Mapping[str, float]], path: Path) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(7, 3.6)
     panel = figure.subplots()
     states = list(next(iter(shares.values())))
     width = 0.8 / len(shares)
@@ -53,5 +46,4 @@ def _plot(shares: Mapping[str, Mapping[str, float]], path: Path) -> None:
     panel.set_title("learned pooling over layers", loc="left", fontsize="medium")
     panel.grid(axis="y", alpha=0.3)
     panel.legend(fontsize="small")
-    with atomic_file(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=130)
+    save_figure(figure, path)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
+from tfglue.comma_separated import csv_of_records
 from tfglue.config import TrainConfig
 from tfglue.errors import UserError, suggestion
 from tfglue.files import (
@@ -256,12 +257,7 @@ class RunFolder:
 
     def write_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Writes ``history.csv``: a row every so many updates, metrics where there were any."""
-        columns = list(dict.fromkeys(name for row in rows for name in row))
-        text = io.StringIO()
-        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        write_text(self.path / "history.csv", text.getvalue())
+        write_text(self.path / "history.csv", csv_of_records(rows))
 
     def history(self) -> list[dict[str, str]]:
         """Rows of ``history.csv`` as texts, empty where there was nothing; none without a file."""

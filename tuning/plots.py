@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfglue.files import atomic_file
+from tfglue.figure import new_figure, save_figure
 from tuning.dimension import Dimension, Value
 from tuning.importance import Importance
 from tuning.trial_record import FINISHED, TrialRecord
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
 _COLOUR = "#1f6fb2"
 _BEST = "#d9791e"
@@ -42,7 +42,7 @@ def plot_parallel(
     low, high = float(scores.min()), float(scores.max())
     spread = (high - low) or 1.0
     norm, colours = Normalize(low, low + spread), colormaps["viridis"]
-    figure = _figure(2.2 + 1.7 * (len(space) + 1), 4.6)
+    figure = new_figure(2.2 + 1.7 * (len(space) + 1), 4.6)
     panel = figure.add_subplot()
     # Trials of one value would lie on each other; they are set apart by their order.
     apart = {record.trial: (place + 0.5) / len(records) - 0.5
@@ -71,7 +71,7 @@ def plot_parallel(
     panel.tick_params(axis="x", length=0, pad=8)
     panel.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, fontsize="small")
     figure.colorbar(ScalarMappable(norm, colours), ax=panel, label=metric, pad=0.02)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_progress(
@@ -92,7 +92,7 @@ def plot_progress(
         metric: what the score is.
         path: where the picture goes.
     """
-    figure = _figure(9, 3.8)
+    figure = new_figure(9, 3.8)
     left, right = figure.subplots(1, 2, sharey=True)
     over = sorted(records, key=lambda record: elapsed.get(record.trial, 0.0))
     scores = np.array([record.score for record in over])
@@ -118,7 +118,7 @@ def plot_progress(
     left.set_ylabel(metric)
     figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=3,
                   fontsize="small", frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_importance(found: Importance, trials: int, metric: str, path: Path) -> None:
@@ -130,7 +130,7 @@ def plot_importance(found: Importance, trials: int, metric: str, path: Path) -> 
         metric: what the score is.
         path: where the picture goes.
     """
-    figure = _figure(7, 1.6 + 0.45 * len(found.permuted))
+    figure = new_figure(7, 1.6 + 0.45 * len(found.permuted))
     panel = figure.add_subplot()
     names = sorted(found.permuted, key=found.permuted.get)
     values = [found.permuted[name] for name in names]
@@ -153,16 +153,7 @@ def plot_importance(found: Importance, trials: int, metric: str, path: Path) -> 
         fontsize="small", loc="left", parse_math=False,
     )
     panel.spines[["top", "right"]].set_visible(False)
-    _save(figure, path)
-
-
-def _figure(width: float, height: float) -> "Figure":
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+    save_figure(figure, path)
 
 
 def _axis(panel, place: int, ticks: Sequence[tuple[float, str]]) -> None:
@@ -182,8 +173,3 @@ def _ticks(dimension: Dimension) -> list[Value]:
 def _short(value: Value) -> str:
     text = f"{value:.3g}" if isinstance(value, float) else str(value)
     return text if len(text) <= 18 else f"{text[:17]}…"
-
-
-def _save(figure: "Figure", path: Path) -> None:
-    with atomic_file(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=130)

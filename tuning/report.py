@@ -1,12 +1,11 @@
 """What a search ends with: table, plots, the best run, and its one score on dev."""
 
-import csv
-import io
 import shutil
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfglue.comma_separated import csv_text
 from tfglue.errors import UserError
 from tfglue.evaluate import EVALUATION, evaluation
 from tfglue.files import atomic_folder, read_json, write_json, write_text
@@ -107,19 +106,18 @@ def _table(
     plan: SearchPlan, records: Sequence[TrialRecord], elapsed: Mapping[int, float]
 ) -> str:
     """``trials.csv``."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["trial", "status", plan.metric, "std", *plan.space, "epochs", "seconds",
-                     "elapsed", "run"])
+    columns = ("trial", "status", plan.metric, "std", *plan.space, "epochs", "seconds", "elapsed",
+               "run")
+    rows = []
     for record in records:
         std = statistics.stdev(record.scores) if len(record.scores) > 1 else ""
-        writer.writerow([
+        rows.append([
             record.trial, record.status, "" if record.score is None else record.score, std,
             *(record.values[name] for name in plan.space), f"{record.epochs:g}",
             f"{record.seconds:.1f}", f"{elapsed.get(record.trial, 0.0):.1f}",
             " ".join(record.runs),
         ])
-    return text.getvalue()
+    return csv_text(columns, rows)
 
 
 def _best_run(best: TrialRecord, plan: SearchPlan, runs: Sequence[RunFolder]) -> RunFolder:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfglue.files import atomic_file
+from tfglue.figure import new_figure, save_figure
 
 
 def plot_probes(
@@ -19,12 +19,9 @@ def plot_probes(
         title: shown above.
         floor: what a model scores that learned nothing; a dashed line.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(7, 4.2)
     panel = figure.subplots()
     for position in dict.fromkeys(row["position"] for row in rows):
         own = [row for row in rows if row["position"] == position]
@@ -36,5 +33,4 @@ def plot_probes(
     panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     panel.grid(alpha=0.3)
     panel.legend(fontsize="small")
-    with atomic_file(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=130)
+    save_figure(figure, path)

@@ -1,14 +1,14 @@
 """The picture of when to answer: precision and recall, and the no-answer scores of both kinds."""
 
-import csv
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfglue.files import atomic_file, write_text
+from tfglue.comma_separated import csv_text
+from tfglue.figure import new_figure, save_figure
+from tfglue.files import write_text
 from tfglue.metrics.answering_curve import AnsweringCurve
 from tfglue.metrics.question_scores import QuestionScores
 
@@ -45,17 +45,13 @@ def plot_answering(
         UserError: no question has an answer.
         CannotWrite: the file system refuses.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     path, no_answer_scores = Path(path), np.asarray(no_answer_scores, float)
     curves = scores.curves(no_answer_scores)
     kinds = {
         "has_answer": no_answer_scores[scores.has_answer],
         "no_answer": no_answer_scores[~scores.has_answer],
     }
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(10, 4)
     figure.suptitle(title, parse_math=False)
     left, right = figure.subplots(1, 2)
     _draw_curves(left, curves, threshold)
@@ -64,8 +60,7 @@ def plot_answering(
         panel.grid(alpha=0.3)
         panel.legend(fontsize="small")
     write_text(path.with_suffix(".csv"), _to_csv(curves, kinds))
-    with atomic_file(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
+    save_figure(figure, path, dpi=120)
 
 
 def _draw_curves(
@@ -110,8 +105,4 @@ def _to_csv(curves: Mapping[str, AnsweringCurve], kinds: Mapping[str, np.ndarray
     for name, curve in curves.items():
         columns[f"precision_{name}"] = [f"{value:.9g}" for value in curve.precision[1:]]
         columns[f"recall_{name}"] = [f"{value:.9g}" for value in curve.recall[1:]]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    return text.getvalue()
+    return csv_text(columns, zip(*columns.values(), strict=True))
