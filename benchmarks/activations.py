@@ -51,9 +51,11 @@ def main() -> None:
 
 
 def extracted(flags) -> dict:
-    """Writes the store of a part of the training rows, unless it is there, and weighs it."""
+    """Writes the store of a part of the training rows, and weighs it."""
     from data_prep import activations
 
+    if flags.store.exists():
+        raise SystemExit(f"{flags.store}: exists; its extraction is timed, so name a new --store")
     start = time.perf_counter()
     words = ["--run", flags.run, "--data", flags.data, "--output", str(flags.store)]
     subset = ["--train_examples", str(flags.rows), "--dev_examples", "32"]

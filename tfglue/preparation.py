@@ -200,9 +200,14 @@ def _prepare_task(
             f"{task.name}: nothing is left to train on; where questions are few, give "
             "--null_score_diff_threshold a number, so that none are set aside to tune it"
         )
+    places = read_head(config.head).places(kind.every_token)
     for split, found in examples.items():
         name = f"{task.name} {split}" if one_of_several else split
         say(_split_line(name, found, features[split], config))
+        longer = 0 if places is None else int((features[split].lengths > places).sum())
+        if longer:
+            say(f"{name}: {longer} rows have more tokens than the {places} that --head "
+                f"{config.head} reads; it drops the others")
     return PreparedTask(task, config, examples, features, rows)
 
 

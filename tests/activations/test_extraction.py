@@ -7,14 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from safetensors.numpy import load_file, save_file
 
 from data_prep import activations
 from tfglue import tasks
+from tfglue.activations import shard
 from tfglue.activations.store import ActivationStore
 from tfglue.data.batches import MODEL_INPUTS, padded_batch
 from tfglue.data.sources import open_source
@@ -192,6 +195,40 @@ def test_damage_is_named(store, runs, tmp_path, capsys):
     shard.write_bytes(content[:-10])
     assert activations.main(["--output", str(damaged), "--verify"]) == 2
     assert f"{shard}: {len(content) - 10} bytes, expected {len(content)}" in capsys.readouterr().err
+
+
+def test_a_damaged_index_is_named(store, tmp_path, capsys):
+    damaged = Path(shutil.copytree(store, tmp_path / "damaged"))
+    index = sorted(damaged.glob("dev-*.index.safetensors"))[0]
+    tensors = load_file(index)
+    tensors["keys"][3, 5] ^= 1
+    save_file(tensors, index)
+    assert activations.main(["--output", str(damaged), "--verify"]) == 2
+    assert "row 3 is damaged" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts files by /proc")
+def test_shards_may_be_more_than_the_files_that_a_process_may_open(store, monkeypatch):
+    monkeypatch.setattr(shard, "_open", lru_cache(1)(shard._open.__wrapped__))
+    opened = len(os.listdir("/proc/self/fd"))
+    held = ActivationStore(store)
+    assert len(list(store.glob("*.tfrecord"))) > 3
+    held.verify()
+    assert len(os.listdir("/proc/self/fd")) <= opened + 1
+
+
+def test_another_spelling_of_the_run_goes_on_with_its_store(store, runs, capsys):
+    before = files(store)
+    assert extract(os.path.relpath(runs["rte"]), store) == 0
+    assert files(store) == before
+
+
+def test_the_manifest_says_the_bytes_of_the_states(store):
+    held = ActivationStore(store)
+    for name, facts in held.manifest["splits"].items():
+        states = [states for states, _ in held.split(name).labelled()]
+        assert facts["bytes"] == sum(one.nbytes for one in states)
+        assert facts["tokens"] == sum(map(len, states))
 
 
 def test_a_store_of_something_else_is_refused(store, runs, tmp_path, capsys):

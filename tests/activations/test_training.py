@@ -75,6 +75,14 @@ def test_every_preset_trains_on_a_store(stores, head, tmp_path):
     assert np.mean(losses[half:]) < np.mean(losses[:half])
 
 
+def test_tokens_that_a_head_has_no_place_for_are_counted(stores, tmp_path, capsys):
+    for length, said in ((6, "6 places"), (64, "none")):
+        Run.train(SHORT, task="rte", head=f"adapter_pooler:size=2,tokens=flatten,length={length}",
+                  activations=str(stores["rte"]), dev_examples=8, output=str(tmp_path / said))
+        out = capsys.readouterr().out
+        assert ("more tokens than the 6 that --head" in out) == (length == 6)
+
+
 def test_the_run_holds_its_encoder_and_answers_from_text(stores, tmp_path):
     run = Run.train(SHORT, task="rte", head="adapter_pooler:size=5", activations=str(stores["rte"]),
                     dev_examples=40, output=str(tmp_path / "run"))

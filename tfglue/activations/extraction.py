@@ -72,6 +72,7 @@ class Extraction:
                 name: {
                     "rows": len(features),
                     "tokens": int(form.tokens_kept(features.lengths).sum()),
+                    "bytes": int(form.bytes_of(features.lengths).sum()),
                     "digest": examples.digest(),
                     "shards": [
                         f"{name}-{number:05d}-of-{len(self.borders[name]) - 1:05d}.tfrecord"
@@ -116,9 +117,9 @@ class Extraction:
         """
         if (self.folder / MANIFEST).is_file():
             found = read_manifest(self.folder)
-            found.pop("format")
             for name, value in self.manifest.items():
-                if found.get(name) != value:
+                # The same run may be named by another path; its weights are what counts.
+                if _unnamed(found.get(name)) != _unnamed(value):
                     raise UserError(
                         f"--output {self.folder}: holds a store of another {name}; name another "
                         "folder, or repeat the command that made it"
@@ -130,8 +131,9 @@ class Extraction:
                 f"--output {self.folder}: is not empty and holds no store; name another folder"
             )
         self.check_disk()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_manifest(self.folder, self.manifest)
+        if not (self.folder / MANIFEST).is_file():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_manifest(self.folder, self.manifest)
 
     def check_disk(self) -> int:
         """Bytes that are free. Raises UserError if the store does not fit."""
@@ -194,6 +196,10 @@ class Extraction:
             if features.labels is not None:
                 named["label"] = _label(features, row)
             yield key, named
+
+
+def _unnamed(fact: Any) -> Any:
+    return {k: v for k, v in fact.items() if k != "name"} if isinstance(fact, dict) else fact
 
 
 def _row_bytes(features: Features, form: StoreForm) -> np.ndarray:

@@ -1,7 +1,11 @@
 """A file of activations: TFRecord with an index beside it."""
 
+import os
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +18,18 @@ from tfglue.files import atomic_file, write_tensors
 
 # A record is framed by its length, two checksums of four bytes, and nothing else.
 _BEFORE, _AFTER = 12, 4
+_OPEN = 64
+"""Shards that are open at once; a store may have more of them than a process may open files."""
+
+
+def row_key(token_ids: np.ndarray, first_length: int) -> bytes:
+    """16 bytes that the activations of a row depend on: its ids, and where its second text begins.
+
+    What a frozen encoder makes of a row is a function of these, so a store needs to know nothing
+    of subsets, windows or the order of rows.
+    """
+    ids = np.ascontiguousarray(token_ids, "<i4").tobytes()
+    return blake2b(ids, digest_size=16, salt=int(first_length).to_bytes(8, "little")).digest()
 
 
 def write_shard(path: Path, rows: Iterable[tuple[bytes, Mapping[str, tf.train.Feature]]]) -> None:
@@ -75,38 +91,47 @@ class Shard:
             raise UserError(f"{index_of(path)}: not the index of a shard ({error})") from None
         self.keys = [bytes(key) for key in keys]
         try:
-            self._bytes = np.memmap(path, np.uint8, "r")
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path}: cannot be read ({error})") from None
+            size = path.stat().st_size
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror})") from None
         expected = int(self._starts[-1] + self._sizes[-1]) + _AFTER
-        if len(self._bytes) != expected:
+        if size != expected:
             raise UserError(
-                f"{path}: {len(self._bytes)} bytes, expected {expected}; the shard is damaged: "
+                f"{path}: {size} bytes, expected {expected}; the shard is damaged: "
                 "delete it and extract again"
             )
 
     def __len__(self) -> int:
         return len(self.keys)
 
-    @property
-    def size(self) -> int:
-        """Bytes of the file."""
-        return len(self._bytes)
-
     def read(self, row: int) -> tf.train.Example:
         """One row. Raises UserError if its bytes are not those that were written."""
-        start = int(self._starts[row])
-        record = self._bytes[start : start + int(self._sizes[row])].tobytes()
+        record = self._bytes(int(self._starts[row]), int(self._sizes[row]))
         if zlib.crc32(record) != self._checks[row]:
-            raise UserError(
-                f"{self.path}: row {row} is damaged; delete the shard and extract again"
-            )
+            raise self._damaged(row)
         return tf.train.Example.FromString(record)
+
+    def read_ahead(self, rows: Iterable[int] | None = None) -> None:
+        """Has the system fetch rows, or the whole file, that will be read soon.
+
+        Disks deliver many requests at once much faster than one after the other. Where a system
+        has no such call nothing happens, and reading is slower.
+        """
+        if not hasattr(os, "posix_fadvise"):
+            return
+        parts = [(0, 0)] if rows is None else [(self._starts[r], self._sizes[r]) for r in rows]
+        with self._opened() as descriptor:
+            for start, size in parts:
+                os.posix_fadvise(descriptor, int(start), int(size), os.POSIX_FADV_WILLNEED)
 
     def verify(self) -> None:
         """Reads every row. Raises UserError for the first that is not as it was written."""
+        self.read_ahead()
         for row in range(len(self)):
-            self.read(row)
+            named = self.read(row).features.feature
+            token_ids = np.array(named["token_ids"].int64_list.value)
+            if row_key(token_ids, named["first_length"].int64_list.value[0]) != self.keys[row]:
+                raise self._damaged(row)
         try:
             # What frames the records is nothing to us, but other readers check it.
             read = sum(1 for _ in tf.data.TFRecordDataset(str(self.path)))
@@ -116,3 +141,33 @@ class Shard:
             raise UserError(
                 f"{self.path}: row borders are damaged; delete the shard and extract again"
             )
+
+    def _bytes(self, start: int, size: int) -> bytes:
+        with self._opened() as descriptor:
+            return os.pread(descriptor, size, start)
+
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
+        try:
+            file = _open(self)
+            yield file.descriptor
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be read ({error.strerror})") from None
+
+    def _damaged(self, row: int) -> UserError:
+        return UserError(f"{self.path}: row {row} is damaged; delete the shard and extract again")
+
+
+class _File:
+    """An open file, closed when the last who knows it lets go."""
+
+    def __init__(self, descriptor: int):
+        self.descriptor = descriptor
+
+    def __del__(self):
+        os.close(self.descriptor)
+
+
+@lru_cache(_OPEN)
+def _open(shard: Shard) -> _File:
+    return _File(os.open(shard.path, os.O_RDONLY))

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tfglue.activations.shard import Shard, index_of
+from tfglue.activations.shard import Shard, index_of, row_key
 from tfglue.activations.store_form import DTYPES, TOKENS, StoreForm
 from tfglue.data.features import Features
 from tfglue.errors import UserError
@@ -26,22 +25,16 @@ _FORM = {
     "encoder": {"digest": str, "name": str, "num_layers": int},
     "max_length": int,
     "form": {"layers": [int], "width": int, "dtype": str, "tokens": str, "projected": bool},
-    "splits": {str: {"rows": int, "tokens": int, "digest": str, "shards": [str]}},
+    "splits": {str: {"rows": int, "tokens": int, "bytes": int, "digest": str,
+                     "shards": [str]}},
 }
 
 
 def row_keys(features: Features) -> list[bytes]:
-    """16 bytes a row that its activations depend on: token ids, and where the second text begins.
-
-    What a frozen encoder makes of a row is a function of these, so a store needs to know nothing
-    of subsets, windows or the order of rows.
-    """
-    splits, ids = features.row_splits, np.ascontiguousarray(features.token_ids, "<i4")
+    """The key of each row; see `row_key`."""
+    splits, ids = features.row_splits, features.token_ids
     return [
-        blake2b(
-            ids[splits[row] : splits[row + 1]].tobytes(), digest_size=16,
-            salt=int(features.first_lengths[row]).to_bytes(8, "little"),
-        ).digest()
+        row_key(ids[splits[row] : splits[row + 1]], features.first_lengths[row])
         for row in range(len(features))
     ]
 
@@ -204,7 +197,11 @@ class StoredSplit:
         Raises:
             UserError: a row has no label, or is damaged.
         """
-        for shard in self.shards:
+        for shard, following in zip(self.shards, [*self.shards[1:], None], strict=True):
+            if shard is self.shards[0]:
+                shard.read_ahead()
+            if following is not None:
+                following.read_ahead()
             for row in range(len(shard)):
                 features = shard.read(row).features.feature
                 if "label" not in features:
@@ -234,11 +231,19 @@ class StoredRows:
         content = shard.read(number).features.feature["activations"].bytes_list.value[0]
         return self.form.decode(content)
 
+    def _read_ahead(self, rows: np.ndarray) -> None:
+        by_shard: dict[Shard, list[int]] = {}
+        for shard, number in (self.places[row] for row in rows):
+            by_shard.setdefault(shard, []).append(number)
+        for shard, numbers in by_shard.items():
+            shard.read_ahead(numbers)
+
     def padded(self, rows: np.ndarray, time: int) -> np.ndarray:
         """States of several rows, zeros for padding, (rows, time, layers, width).
 
         Stores of the first token alone give (rows, 1, layers, width).
         """
+        self._read_ahead(rows)
         states = [self.read(row) for row in rows]
         time = 1 if self.form.tokens == "first" else time
         batch = np.zeros((len(rows), time, *states[0].shape[1:]), states[0].dtype)

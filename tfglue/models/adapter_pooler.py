@@ -92,6 +92,9 @@ class AdapterPoolerConfig(HeadConfig):
     def all_tokens(self, every_token):
         return every_token or self.tokens != "first"
 
+    def places(self, every_token):
+        return self.length if self.tokens == "flatten" and not every_token else None
+
     def build(self, num_outputs, encoder, dropout, every_token):
         states = encoder.num_layers + 1
         return AdapterPooler(
@@ -124,7 +127,7 @@ class AdapterPoolerConfig(HeadConfig):
             "both": (one if self.shared else one * num_states) + one,
         }[self.order] if self.size else 0
         learned = self.pooling == "softmax" or self.order == "both"
-        places = self.length if self.tokens == "flatten" and not every_token else 1
+        places = self.places(every_token) or 1
         dense = (places * self.width(hidden_dim, num_states) + 1) * outputs
         return projections + learned * (num_states + 1) + dense
 

@@ -41,6 +41,10 @@ class HeadConfig(NamedSettings):
     def all_tokens(self, every_token: bool) -> bool:
         """Whether states of all tokens are read, or the first one's alone."""
 
+    def places(self, every_token: bool) -> int | None:
+        """How many tokens of a row are read, each by its place; None for any number."""
+        return None
+
     @abstractmethod
     def build(
         self, num_outputs: int, encoder: Any, dropout: float, every_token: bool
