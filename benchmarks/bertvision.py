@@ -2,12 +2,13 @@
 
     python benchmarks/bertvision.py --encoder FOLDER --data DATA [--tasks rte,mrpc] [--seeds 3]
 
-Every arm has seen each training row three times: the encoder is tuned for one epoch and its states
-are stored, then heads are trained on the store for two; ``full`` tunes encoder and linear head for
-three. ``encoder`` is the run after its one epoch. Ensembles join the encoder's run with the
+``encoder`` is tuned for one epoch and its states are stored; heads are trained on the store for two
+more. ``full`` tunes encoder and linear head for three, so it has seen as many rows as encoder and
+head together. All keep the weights of their last update. Ensembles join the encoder's run with the
 AdapterPooler's, by the larger probability (as published) and by their mean. A further
-AdapterPooler is trained on shares of the store's rows. Finished seeds are noted in ``--results``
-and not repeated; ``--plot_only`` draws them, each panel from a CSV beside the JSON.
+AdapterPooler is trained on shares of the store's rows. Seconds of heads are their training's alone;
+those of encoder and store are shown by themselves and belong to each. Finished seeds are noted in
+``--results`` and not repeated; ``--plot_only`` draws them, each panel from a CSV beside the JSON.
 """
 
 import argparse
@@ -35,11 +36,14 @@ OF_TEXTS = {
 }
 JOINED = "AdapterPooler 64"
 SHARES = (0.1, 0.3)
-SETTINGS = dict(batch_size=32, max_length=128)
+SETTINGS = dict(batch_size=32, max_length=128, save="last")
 TUNING = dict(learning_rate=1e-4, precision="mixed_bfloat16")
-OF_HEADS = dict(learning_rate=1e-3, epochs=2)
+ONCE = "1000000"
+"""Updates between evaluations: there is the last one alone."""
+OF_HEADS = dict(learning_rate=1e-3, epochs=2, evaluate_every=ONCE)
 OF_TASK = {"sst": {"train_examples": 10_000},
-           "squad2": {"train_examples": 1600, "max_length": 256, "batch_size": 16}}
+           "squad2": {"train_examples": 1600, "dev_examples": 600, "max_length": 192,
+                      "doc_stride": 64, "batch_size": 16}}
 
 
 def main() -> None:
@@ -74,9 +78,9 @@ def one_seed(task: str, seed: int, flags) -> dict:
     own = dict(task=task, data=flags.data, seed=seed, **{**SETTINGS, **OF_TASK.get(task, {})})
     found: dict[str, dict] = {}
     tuned = dict(own, encoder=flags.encoder, **TUNING)
-    encoder = trained(place / "encoder", found, "encoder", dict(tuned, epochs=1, save="last",
+    encoder = trained(place / "encoder", found, "encoder", dict(tuned, epochs=1,
                                                                 evaluate_every="0.1"))
-    trained(place / "full", found, "full", dict(tuned, epochs=3))
+    trained(place / "full", found, "full", dict(tuned, epochs=3, evaluate_every=ONCE))
     store, extraction = stored(encoder, own, place / "store")
     heads = HEADS | ({} if task == "squad2" else OF_TEXTS)
     for name, head in heads.items():
@@ -120,8 +124,9 @@ def stored(encoder, own: dict, store: Path) -> tuple[Path, float]:
     from data_prep import activations
 
     words = ["--run", str(encoder.folder.path), "--data", own["data"], "--output", str(store)]
-    if "train_examples" in own:
-        words += ["--train_examples", str(own["train_examples"])]
+    for part in ("train_examples", "dev_examples"):
+        if part in own:
+            words += [f"--{part}", str(own[part])]
     start = time.perf_counter()
     with contextlib.redirect_stdout(None):
         if activations.main(words):
@@ -167,15 +172,29 @@ def summary(rows: list[dict]) -> dict[str, dict[str, tuple[float, float, int]]]:
 
 
 def table(rows: list[dict]) -> str:
-    """The summary as Markdown."""
+    """The summary as Markdown: scores, trained parameters, and seconds of training."""
     tasks = list(dict.fromkeys(row["task"] for row in rows))
-    lines = ["| arm | " + " | ".join(tasks) + " |", "|---" * (len(tasks) + 1) + "|"]
+    lines = ["| arm | " + " | ".join(tasks) + " | trained parameters | seconds, all tasks |",
+             "|---" * (len(tasks) + 3) + "|"]
     for arm, scores in summary(rows).items():
         cells = [
             f"{scores[task][0]:.3f} ± {scores[task][1]:.3f}" if task in scores else "-"
             for task in tasks
         ]
+        own = [(row["task"], row["arms"][arm]) for row in rows
+               if "seconds" in row["arms"].get(arm, {})]
+        sizes = sorted({one["parameters"] for _, one in own})
+        seconds = sum(
+            statistics.mean(one["seconds"] for task, one in own if task == name)
+            for name in dict.fromkeys(task for task, _ in own)
+        )
+        cells += [" to ".join(f"{size:,}" for size in dict.fromkeys((sizes[0], sizes[-1])))
+                  if own else "-", f"{seconds:.0f}" if own else "-"]
         lines.append(f"| {arm} | " + " | ".join(cells) + " |")
+    stores = [[row["store"] for row in rows if row["task"] == task] for task in tasks]
+    cells = [f"{statistics.mean(one['bytes'] for one in own) / 1e6:.0f} MB, "
+             f"{statistics.mean(one['seconds'] for one in own):.0f} s" for own in stores]
+    lines.append("| store | " + " | ".join(cells) + " | - | - |")
     return "\n".join(lines)
 
 
