@@ -25,9 +25,10 @@ def trained(request, tmp_path_factory):
     freeze(model.encoder, "encoder")
     step = small_step(model, "adamw", learning_rate=1e-2, weight_decay=0.01)
     # Momentum that moves the other task's weights as soon as they are updated at all.
-    for slot, name in zip(step.optimizer._momentums, model.trained_weights(), strict=True):
+    for name, weight in model.trained_weights().items():
         if ".sim." in name:
-            slot.assign(np.ones(slot.shape))
+            momentum, _ = step.optimizer.slots_of(weight)
+            momentum.assign(np.ones(momentum.shape))
     before = values(model)
     batch = padded_batch(small_features("nli"), ROWS)
     losses = [

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -11,7 +10,9 @@ from tfglue.kinds import Kind
 from tfglue.models.transfer_model import TransferModel
 from tfglue.training.accumulation import GradientAccumulator
 from tfglue.training.clipping import clipping_scale, dense_gradient, global_norm
+from tfglue.training.compiled_update import CompiledUpdate
 from tfglue.training.devices import needs_fixed_shapes
+from tfglue.training.optimizer import RuleOptimizer
 from tfglue.training.precision import precision as computing_in
 from tfglue.training.replicas import replica_rows, replica_seed, summed_over_replicas
 
@@ -38,7 +39,7 @@ class TrainStep:
     def __init__(
         self,
         model: TransferModel,
-        optimizer: keras.optimizers.Optimizer,
+        optimizer: RuleOptimizer,
         kinds: Mapping[str, Kind],
         *,
         clip_norm: float,
@@ -142,26 +143,17 @@ class TrainStep:
     def _apply(self, task: str, gradients: Sequence[tf.Tensor], share) -> None:
         """Updates the weights by the mean gradient of all replicas' rows."""
         gradients = summed_over_replicas(gradients)
-        # One multiplication turns sums into means, clips them, and makes up for Keras, which sums
-        # over the replicas once more.
+        # One multiplication turns sums into means, clips them, and makes up for Keras, which on
+        # several devices sums over the replicas once more.
         norm = share * global_norm(gradients)
         replicas = self.strategy.num_replicas_in_sync
         scale = share * clipping_scale(norm, self.clip_norm) / replicas
 
-        def update(gradients, scale):
-            self.optimizer.apply([scale * g for g in gradients], self._weights[task])
-
         if self._on_one_device:
-            # XLA fuses the dozen element-wise passes of an update; the model itself gains nothing.
-            # It cannot compile what several devices do together.
-            compiled = tf.function(update, jit_compile=True, autograph=False)
-            # In replica context Keras would sum the gradients through a function that TensorFlow
-            # keeps for good, and with it all weights and slots of every run of this process.
-            tf.distribute.get_replica_context().merge_call(
-                lambda _, *args: compiled(*args), args=(gradients, scale)
-            )
+            CompiledUpdate(self.optimizer, self._weights[task])(gradients, scale)
         else:
-            update(gradients, scale)
+            # XLA cannot compile what several devices do together.
+            self.optimizer.apply([scale * g for g in gradients], self._weights[task])
 
 
 def _signature(argument):
