@@ -18,6 +18,7 @@ from tfglue.models.transfer_model import TransferModel
 from tfglue.predictions.predictions import Outputs
 from tfglue.training.devices import needs_fixed_shapes
 from tfglue.training.replicas import gather_rows, padding_for, replica_rows
+from tfglue.training.tracing import traced
 
 
 class Predictor:
@@ -67,11 +68,9 @@ class Predictor:
     def _run(self, task: str, batch) -> dict[str, tf.Tensor]:
         key = (task, *sorted(batch))
         if key not in self._compiled:
-            self._compiled[key] = tf.function(
-                lambda batch: self._forward(task, batch),
-                input_signature=None if needs_fixed_shapes(self.strategy) else [free_sizes(batch)],
-                autograph=False,
-            )
+            fixed = needs_fixed_shapes(self.strategy)
+            signature = None if fixed else [free_sizes(batch)]
+            self._compiled[key] = traced(lambda batch: self._forward(task, batch), signature)
         return self._compiled[key](batch)
 
     def _forward(self, task: str, batch) -> dict[str, tf.Tensor]:

@@ -15,6 +15,7 @@ from tfglue.training.devices import needs_fixed_shapes
 from tfglue.training.optimizer import RuleOptimizer
 from tfglue.training.precision import precision as computing_in
 from tfglue.training.replicas import replica_rows, replica_seed, summed_over_replicas
+from tfglue.training.tracing import traced
 
 
 class TrainStep:
@@ -103,10 +104,7 @@ class TrainStep:
 
             fixed = needs_fixed_shapes(self.strategy)
             signature = None if fixed else [_signature(argument) for argument in args]
-            # Nothing here branches on tensors, and AutoGraph makes tracing a third slower.
-            self._compiled[key] = tf.function(
-                everywhere, input_signature=signature, autograph=False
-            )
+            self._compiled[key] = traced(everywhere, signature)
         return self._compiled[key](*args)
 
     # The rest is what each replica does.
