@@ -234,49 +234,59 @@ class AdapterPooler(keras.layers.Layer):
         """Maps what the encoder gives to logits.
 
         Args:
-            encoded: ``hidden_states``, a tuple of (batch, time, hidden_dim), ``padding_mask``
+            encoded: ``hidden_states``, a tuple of (batch, time, hidden_dim), or
+                ``stacked_hidden_states`` (batch, time, states, hidden_dim), ``padding_mask``
                 (batch, time), and ``pooled_output`` if it counts.
             dropout_seed: int32 (2,), or None for no dropout.
 
         Returns:
             (batch, num_outputs), or (batch, time, num_outputs) where every token is answered.
         """
-        hidden_states = list(encoded["hidden_states"])
-        if self.config.tokens == "first" and not self.every_token:
-            hidden_states = [state[:, :1] for state in hidden_states]
-        if self.config.pooled:
-            hidden_states.insert(0, encoded["pooled_output"][:, None])
-        states = ops.stack([ops.cast(state, "float32") for state in hidden_states], axis=2)
+        states = self._states(encoded)
         if self.random_projection is not None:
             states = self.random_projection(states)
-        read = self._of_tokens(states)
-        if not self.every_token:
-            read = self._of_text(read, ops.cast(encoded["padding_mask"], "float32"))
+        parts = self._parts(states)
+        if not self.every_token and self.config.tokens == "mean":
+            mask = ops.cast(encoded["padding_mask"], "float32")
+            parts = [_mean_of_tokens(part, mask) for part in parts]
+        read = ops.concatenate([_unit_by_unit(part) for part in parts], axis=-1)
+        if not self.every_token and self.config.tokens == "first":
+            read = read[:, 0]
+        elif not self.every_token and self.config.tokens == "flatten":
+            read = self._flat(read * ops.cast(encoded["padding_mask"], "float32")[:, :, None])
         return self.dense(self.dropout(read, seed=dropout_seed))
 
-    def _of_tokens(self, states):
-        """(batch, time, states, hidden_dim) to (batch, time, width)."""
+    def _states(self, encoded):
+        """(batch, time, states, hidden_dim), time being 1 where the first token alone is read."""
+        first = self.config.tokens == "first" and not self.every_token
+        if "stacked_hidden_states" in encoded:
+            states = encoded["stacked_hidden_states"]
+            states = states[:, :1] if first else states
+        else:
+            each = [state[:, :1] if first else state for state in encoded["hidden_states"]]
+            states = ops.stack([ops.cast(state, "float32") for state in each], axis=2)
+        if self.config.pooled:
+            pooled = ops.cast(encoded["pooled_output"], "float32")[:, None, None]
+            states = ops.concatenate([pooled, states], axis=2)
+        return states
+
+    def _parts(self, states):
+        """What is concatenated, each (batch, time, states, units), of one state or more."""
         parts = []
         if self.config.order != "pooling_first":
             projected = states if self.projection is None else self.projection(states)
             if self.config.pooling == "concat" or self.config.order == "both":
-                parts.append(_unit_by_unit(projected))
+                parts.append(projected)
             else:
-                parts.append(self.pooling(projected))
+                parts.append(self.pooling(projected)[..., None, :])
         if self.second_projection is not None:
-            pooled = self.pooling(states)[..., None, :]
-            parts.append(self.second_projection(pooled)[..., 0, :])
+            parts.append(self.second_projection(self.pooling(states)[..., None, :]))
         if self.config.skip:
-            parts.append(states[:, :, -1])
-        return ops.concatenate(parts, axis=-1)
+            parts.append(states[:, :, -1:])
+        return parts
 
-    def _of_text(self, read, mask):
-        """(batch, time, width) to (batch, width)."""
-        if self.config.tokens == "first":
-            return read[:, 0]
-        read = read * mask[:, :, None]
-        if self.config.tokens == "mean":
-            return ops.sum(read, axis=1) / ops.sum(mask, axis=1)[:, None]
+    def _flat(self, read):
+        """(batch, time, width) to (batch, length * width), zeros where a row is shorter."""
         length = self.config.length
         read = ops.pad(read[:, :length], [[0, 0], [0, length], [0, 0]])[:, :length]
         return ops.reshape(read, (-1, length * read.shape[-1]))
@@ -304,6 +314,14 @@ class AdapterPooler(keras.layers.Layer):
     def from_config(cls, config):
         config = dict(config)
         return cls(AdapterPoolerConfig(**config.pop("config")), **config)
+
+
+def _mean_of_tokens(part, mask):
+    """(batch, time, states, units) to (batch, states, units), over real tokens."""
+    shape = ops.shape(part)
+    shares = mask / ops.sum(mask, axis=1, keepdims=True)
+    flat = ops.reshape(part, (shape[0], shape[1], part.shape[2] * part.shape[3]))
+    return ops.reshape(ops.matmul(shares[:, None], flat), (-1, *part.shape[2:]))
 
 
 def _unit_by_unit(projected):

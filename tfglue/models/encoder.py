@@ -172,14 +172,24 @@ class BertEncoder(keras.Model):
     def from_hidden_states(self, hidden_states):
         """What `call` returns, from hidden states that were computed before.
 
+        ``stacked_hidden_states`` are the same in one tensor, for heads that read them so.
+
         Args:
             hidden_states: (batch, time, num_layers + 1, hidden_dim), of any float type. States of
                 another width were projected, and have no pooled output.
         """
-        states = tuple(ops.unstack(ops.cast(hidden_states, "float32"), axis=2))
+        # Slices that nobody reads are left out of the graph, unlike the parts of an unstacking.
+        states = tuple(
+            ops.cast(hidden_states[:, :, layer], "float32")
+            for layer in range(hidden_states.shape[2])
+        )
+        encoded = {
+            "hidden_states": states, "stacked_hidden_states": ops.cast(hidden_states, "float32"),
+        }
         if states[-1].shape[-1] != self.hidden_dim:
-            return {"hidden_states": states}
-        return {"hidden_states": states, "pooled_output": self.pooler(states[-1][:, 0, :])}
+            return encoded
+        first = ops.cast(hidden_states[:, 0, -1], "float32")
+        return encoded | {"pooled_output": self.pooler(first)}
 
     def _attention_mask(self, padding_mask, token_ids):
         """(batch, 1, 1, time): 0 for tokens, `MASKED_SCORE` for padding, in the compute dtype."""
