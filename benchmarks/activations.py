@@ -6,7 +6,8 @@ Bytes: the store beside float32 rows padded to 128. Reading: batches of 32 from 
 computing them anew, in turns. Cold: the files' pages are dropped from the cache
 (``posix_fadvise``), then a fresh process reads them, beside the disk's own rate and that of
 ``tf.data.TFRecordDataset`` over warm files. Epoch: updates of a head on the store beside updates of
-the whole encoder (bfloat16, grouped by length), in turns, input included. Writes JSON with medians.
+the whole encoder (both in bfloat16, grouped by length), in turns, input included. Writes JSON with
+medians.
 """
 
 import argparse
@@ -84,7 +85,7 @@ def opened(flags):
 def settings(flags) -> dict:
     """Of every training."""
     return dict(task=flags.task, data=flags.data, train_examples=flags.rows, dev_examples=32,
-                batch_size=BATCH, epochs=1, learning_rate=1e-4, seed=1)
+                batch_size=BATCH, epochs=1, learning_rate=1e-4, seed=1, precision="mixed_bfloat16")
 
 
 def reading(flags) -> dict:
@@ -180,13 +181,14 @@ def epoch(flags) -> dict:
     """Examples a second of training: every head on the store beside the whole encoder."""
     from tfglue.activations.store import with_store
     from tfglue.data.batches import padded_batch
+    from tfglue.data.reading_ahead import in_order
     from tfglue.preparation import prepare
     from tfglue.run_folder import RunFolder
     from tfglue.trainer import Training
     from tfglue.training.seeds import dropout_seed
 
     task = flags.task
-    sides = {"fine_tuning": dict(settings(flags), init=flags.run, precision="mixed_bfloat16")}
+    sides = {"fine_tuning": dict(settings(flags), init=flags.run)}
     for head in flags.heads.split():
         sides[head] = with_store(
             {"activations": str(flags.store), "head": head, **settings(flags)}
@@ -203,10 +205,9 @@ def epoch(flags) -> dict:
 
     def run(name: str, batches) -> None:
         loop, features = loops[name]
-        for rows in batches:
+        for batch in in_order(lambda rows: padded_batch(features, rows), batches):  # As the loop.
             updates[name] += 1
-            seeds = [dropout_seed(1, updates[name], 0)]
-            loss = loop.step(task, [padded_batch(features, rows)], BATCH, seeds)
+            loss = loop.step(task, [batch], BATCH, [dropout_seed(1, updates[name], 0)])
         float(loss)
 
     for name, batches in some.items():

@@ -145,11 +145,16 @@ def plot(rows: list[dict], file: Path) -> None:
 
     figure, axes = pyplot.subplots(figsize=(6.4, 4.0), layout="constrained")
     for arm, found in summary(rows).items():
+        own = [statistics.mean(row["scores"].values()) for row in rows if row["arm"] == arm]
+        millions = found["parameters"] / 1e6
+        (line,) = axes.plot([millions] * len(own), own, "o", markersize=4, alpha=0.5)
         mean, std = found["mean"]
-        axes.errorbar(found["parameters"] / 1e6, mean, yerr=std, fmt="o", capsize=4)
-        axes.annotate(arm, (found["parameters"] / 1e6, mean), xytext=(7, 4),
-                      textcoords="offset points")
+        axes.errorbar(millions, mean, yerr=std, fmt="_", markersize=16, capsize=4,
+                      color=line.get_color(), label=f"{arm}, {millions:.1f} M")
     axes.set_xscale("log")
+    axes.set_xticks([20, 30, 50, 100, 200], ["20", "30", "50", "100", "200"])
+    axes.minorticks_off()
+    axes.legend(fontsize="small")
     axes.set_xlabel("parameters for all eight tasks (millions)")
     axes.set_ylabel("mean of main dev scores")
     axes.margins(x=0.15)

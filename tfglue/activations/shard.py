@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from tfglue.files import atomic_file, write_tensors
 
 # A record is framed by its length, two checksums of four bytes, and nothing else.
 _BEFORE, _AFTER = 12, 4
+_BLOCK = 2**20
+"""Bytes that are read in one piece, about."""
 _OPEN = 64
 """Shards that are open at once; a store may have more of them than a process may open files."""
 
@@ -106,32 +109,53 @@ class Shard:
 
     def read(self, row: int) -> tf.train.Example:
         """One row. Raises UserError if its bytes are not those that were written."""
-        record = self._bytes(int(self._starts[row]), int(self._sizes[row]))
+        start, size = int(self._starts[row]), int(self._sizes[row])
+        return self._example(row, self._bytes(start, size))
+
+    def fetch(self, rows: Iterable[int]) -> None:
+        """Has the system fetch rows that will be read next, all at once.
+
+        Disks deliver many requests together much faster than one after the other. Where a system
+        has no such call nothing happens, and reading is slower.
+        """
+        if hasattr(os, "posix_fadvise"):
+            with self._opened() as descriptor:
+                for row in rows:
+                    start, size = int(self._starts[row]), int(self._sizes[row])
+                    os.posix_fadvise(descriptor, start, size, os.POSIX_FADV_WILLNEED)
+
+    def blocks(self) -> list[range]:
+        """All rows, in parts that are read in one piece each."""
+        number = self._starts // _BLOCK
+        borders = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(self)]
+        return [range(begin, end) for begin, end in pairwise(borders)]
+
+    def read_block(self, rows: range) -> list[tf.train.Example]:
+        """Rows that follow each other. Raises UserError as `read` does."""
+        first, last = int(self._starts[rows[0]]), rows[-1]
+        content = memoryview(
+            self._bytes(first, int(self._starts[last] + self._sizes[last]) - first)
+        )
+        begins = (self._starts[rows.start : rows.stop] - first).tolist()
+        sizes = self._sizes[rows.start : rows.stop].tolist()
+        return [
+            self._example(row, content[begin : begin + size])
+            for row, begin, size in zip(rows, begins, sizes, strict=True)
+        ]
+
+    def _example(self, row: int, record: bytes | memoryview) -> tf.train.Example:
         if zlib.crc32(record) != self._checks[row]:
             raise self._damaged(row)
         return tf.train.Example.FromString(record)
 
-    def read_ahead(self, rows: Iterable[int] | None = None) -> None:
-        """Has the system fetch rows, or the whole file, that will be read soon.
-
-        Disks deliver many requests at once much faster than one after the other. Where a system
-        has no such call nothing happens, and reading is slower.
-        """
-        if not hasattr(os, "posix_fadvise"):
-            return
-        parts = [(0, 0)] if rows is None else [(self._starts[r], self._sizes[r]) for r in rows]
-        with self._opened() as descriptor:
-            for start, size in parts:
-                os.posix_fadvise(descriptor, int(start), int(size), os.POSIX_FADV_WILLNEED)
-
     def verify(self) -> None:
         """Reads every row. Raises UserError for the first that is not as it was written."""
-        self.read_ahead()
-        for row in range(len(self)):
-            named = self.read(row).features.feature
-            token_ids = np.array(named["token_ids"].int64_list.value)
-            if row_key(token_ids, named["first_length"].int64_list.value[0]) != self.keys[row]:
-                raise self._damaged(row)
+        for rows in self.blocks():
+            for row, example in zip(rows, self.read_block(rows), strict=True):
+                named = example.features.feature
+                token_ids = np.array(named["token_ids"].int64_list.value)
+                if row_key(token_ids, named["first_length"].int64_list.value[0]) != self.keys[row]:
+                    raise self._damaged(row)
         try:
             # What frames the records is nothing to us, but other readers check it.
             read = sum(1 for _ in tf.data.TFRecordDataset(str(self.path)))

@@ -10,6 +10,7 @@ import numpy as np
 from tfglue.activations.shard import Shard, index_of, row_key
 from tfglue.activations.store_form import DTYPES, TOKENS, StoreForm
 from tfglue.data.features import Features
+from tfglue.data.reading_ahead import in_order
 from tfglue.errors import UserError
 from tfglue.files import read_json, write_json
 from tfglue.form import check_form
@@ -197,13 +198,11 @@ class StoredSplit:
         Raises:
             UserError: a row has no label, or is damaged.
         """
-        for shard, following in zip(self.shards, [*self.shards[1:], None], strict=True):
-            if shard is self.shards[0]:
-                shard.read_ahead()
-            if following is not None:
-                following.read_ahead()
-            for row in range(len(shard)):
-                features = shard.read(row).features.feature
+        parts = [(shard, rows) for shard in self.shards for rows in shard.blocks()]
+        read = in_order(lambda part: part[0].read_block(part[1]), parts, threads=2, ahead=4)
+        for (shard, _), examples in zip(parts, read, strict=True):
+            for example in examples:
+                features = example.features.feature
                 if "label" not in features:
                     raise UserError(f"{shard.path}: its rows have no labels; name another split")
                 label = features["label"]
@@ -231,19 +230,19 @@ class StoredRows:
         content = shard.read(number).features.feature["activations"].bytes_list.value[0]
         return self.form.decode(content)
 
-    def _read_ahead(self, rows: np.ndarray) -> None:
+    def _fetch(self, rows: np.ndarray) -> None:
         by_shard: dict[Shard, list[int]] = {}
         for shard, number in (self.places[row] for row in rows):
             by_shard.setdefault(shard, []).append(number)
         for shard, numbers in by_shard.items():
-            shard.read_ahead(numbers)
+            shard.fetch(numbers)
 
     def padded(self, rows: np.ndarray, time: int) -> np.ndarray:
         """States of several rows, zeros for padding, (rows, time, layers, width).
 
         Stores of the first token alone give (rows, 1, layers, width).
         """
-        self._read_ahead(rows)
+        self._fetch(rows)
         states = [self.read(row) for row in rows]
         time = 1 if self.form.tokens == "first" else time
         batch = np.zeros((len(rows), time, *states[0].shape[1:]), states[0].dtype)

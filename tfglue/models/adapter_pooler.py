@@ -244,7 +244,7 @@ class AdapterPooler(keras.layers.Layer):
         """
         states = self._states(encoded)
         if self.random_projection is not None:
-            states = self.random_projection(states)
+            states = self.random_projection(ops.cast(states, "float32"))
         parts = self._parts(states)
         if not self.every_token and self.config.tokens == "mean":
             mask = ops.cast(encoded["padding_mask"], "float32")
@@ -264,25 +264,26 @@ class AdapterPooler(keras.layers.Layer):
             states = states[:, :1] if first else states
         else:
             each = [state[:, :1] if first else state for state in encoded["hidden_states"]]
-            states = ops.stack([ops.cast(state, "float32") for state in each], axis=2)
+            states = ops.stack(each, axis=2)
         if self.config.pooled:
             pooled = ops.cast(encoded["pooled_output"], "float32")[:, None, None]
-            states = ops.concatenate([pooled, states], axis=2)
+            states = ops.concatenate([pooled, ops.cast(states, "float32")], axis=2)
         return states
 
     def _parts(self, states):
         """What is concatenated, each (batch, time, states, units), of one state or more."""
         parts = []
+        exact = ops.cast(states, "float32")
         if self.config.order != "pooling_first":
-            projected = states if self.projection is None else self.projection(states)
+            projected = exact if self.projection is None else self.projection(states)
             if self.config.pooling == "concat" or self.config.order == "both":
                 parts.append(projected)
             else:
                 parts.append(self.pooling(projected)[..., None, :])
         if self.second_projection is not None:
-            parts.append(self.second_projection(self.pooling(states)[..., None, :]))
+            parts.append(self.second_projection(self.pooling(exact)[..., None, :]))
         if self.config.skip:
-            parts.append(states[:, :, -1:])
+            parts.append(exact[:, :, -1:])
         return parts
 
     def _flat(self, read):

@@ -172,7 +172,7 @@ class BertEncoder(keras.Model):
     def from_hidden_states(self, hidden_states):
         """What `call` returns, from hidden states that were computed before.
 
-        ``stacked_hidden_states`` are the same in one tensor, for heads that read them so.
+        ``stacked_hidden_states`` are what was given, for heads that read them so.
 
         Args:
             hidden_states: (batch, time, num_layers + 1, hidden_dim), of any float type. States of
@@ -184,7 +184,7 @@ class BertEncoder(keras.Model):
             for layer in range(hidden_states.shape[2])
         )
         encoded = {
-            "hidden_states": states, "stacked_hidden_states": ops.cast(hidden_states, "float32"),
+            "hidden_states": states, "stacked_hidden_states": hidden_states,
         }
         if states[-1].shape[-1] != self.hidden_dim:
             return encoded

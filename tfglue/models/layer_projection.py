@@ -45,12 +45,18 @@ class LayerProjection(keras.layers.Layer):
         self.built = True
 
     def call(self, states):
-        """Maps (..., num_layers, hidden_dim) to (..., num_layers, size)."""
-        kernel = ops.cast(self.kernel.value, states.dtype)
-        bias = ops.cast(self.bias.value, states.dtype)
+        """Maps (..., num_layers, hidden_dim) to (..., num_layers, size), float32.
+
+        The product alone is computed in the layer's compute dtype: its result is so narrow that
+        the rest costs little in float32.
+        """
+        states = ops.cast(states, self.compute_dtype)
+        kernel = ops.cast(self.kernel.value, self.compute_dtype)
         if self.shared:
-            return self._activate(ops.matmul(states, kernel) + bias)
-        return self._activate(ops.einsum("...lf,lfa->...la", states, kernel) + bias)
+            product = ops.matmul(states, kernel)
+        else:
+            product = ops.einsum("...lf,lfa->...la", states, kernel)
+        return self._activate(ops.cast(product, "float32") + self.bias.value)
 
     def named_weights(self) -> dict[str, keras.Variable]:
         """Weights by our own stable names."""

@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import keras
 import numpy as np
 
+from tfglue.data.reading_ahead import in_order
 from tfglue.errors import UserError
 from tfglue.models.transfer_model import TransferModel
 from tfglue.training.checkpoint import CheckpointFolder
@@ -130,15 +133,16 @@ class TrainingLoop:
             self.callbacks.on_train_begin()
             if state.update == 0 and self._keeps(0):
                 self.save_epoch(0)
-            stream = self.batches.updates(state.update)
-            while state.update < total and not self._stopped():
-                self._one_update(next(stream), progress)
-                if stop.received:
-                    self.save()
-                    raise Interrupted(f"saved after update {state.update} of {total}")
-                if self.model.pause_training and state.update < total:
-                    self.save()
-                    raise Paused(f"paused after update {state.update} of {total}")
+            batches = self.batches.updates(state.update)
+            with closing(in_order(lambda _: next(batches), repeat(None))) as stream:
+                while state.update < total and not self._stopped():
+                    self._one_update(next(stream), progress)
+                    if stop.received:
+                        self.save()
+                        raise Interrupted(f"saved after update {state.update} of {total}")
+                    if self.model.pause_training and state.update < total:
+                        self.save()
+                        raise Paused(f"paused after update {state.update} of {total}")
             self.save()
             self.callbacks.on_train_end()
         self.rate = progress.rate

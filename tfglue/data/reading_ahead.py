@@ -1,0 +1,33 @@
+"""Reading while what was read before is used."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Part = TypeVar("Part")
+Content = TypeVar("Content")
+
+
+def in_order(
+    read: Callable[[Part], Content], parts: Iterable[Part], threads: int = 1, ahead: int = 2
+) -> Iterator[Content]:
+    """What `read` makes of each part, in order, a few parts ahead in other threads.
+
+    Files, checksums and TensorFlow need no Python lock, so that reading and use overlap. Raises
+    what `read` raises, where its part would come.
+
+    Args:
+        read: is called in the order of the parts; by one thread, one call after the other.
+        parts: of which at most `ahead` more are taken than were asked for, so memory is bounded.
+        threads: that read.
+        ahead: parts that are read or wait to be used.
+    """
+    waiting: deque[Future[Content]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for part in parts:
+            waiting.append(pool.submit(read, part))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
