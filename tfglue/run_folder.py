@@ -195,9 +195,9 @@ class RunFolder:
     def drop_weights(self) -> None:
         """Deletes the weights of a finished run, which says so from then on; results stay."""
         self.write_manifest({**self.manifest(), "weights": _DROPPED})
-        self.encoder.unlink(missing_ok=True)
         for name in (*PART_KINDS, "epochs", "best", self.checkpoint.name):
             shutil.rmtree(self.path / name, ignore_errors=True)
+        self.encoder.unlink(missing_ok=True)  # Last, so that it tells whether all are gone.
 
     def write_calibration(self, found: Mapping[str, Mapping[str, float]], folder: Path) -> None:
         """Writes what was tuned for weights that are kept beside them, in `folder`."""

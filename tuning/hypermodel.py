@@ -46,11 +46,6 @@ class RunHyperModel(keras_tuner.HyperModel):
         self.folder = folder
         self.max_epochs = max_epochs
 
-    def declare_hyperparameters(self, hp: keras_tuner.HyperParameters) -> None:
-        """Adds the space of the search."""
-        for dimension in self.plan.space.values():
-            dimension.declare(hp)
-
     def build(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
         """Settings of training of a trial; the model itself is made where it is trained."""
         settings = trial_settings(self.plan.base, self.values(hp))
@@ -175,10 +170,11 @@ class RunHyperModel(keras_tuner.HyperModel):
         records = self.folder.records()
         best = best_record(records, self.plan)
         for record in records:
-            if record.complete and record.runs != best.runs:
-                for run in self.folder.runs(record):
-                    if run.encoder.exists():
-                        run.drop_weights()
+            if record.status == PAUSED or (best and record.runs == best.runs):
+                continue
+            for run in self.folder.runs(record):
+                if run.encoder.exists():
+                    run.drop_weights()
 
 
 def _epoch(run: RunFolder, column: str = "epoch") -> float:

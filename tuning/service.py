@@ -8,8 +8,6 @@ and the name of the worker elsewhere.
 import os
 import signal
 import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -149,17 +147,3 @@ class Workers:
                 process.kill()
         for log in self._files:
             log.close()
-
-
-def end_with_parent() -> None:
-    """Ends this worker like Ctrl-C once the process that made it is gone.
-
-    Its standard input is a pipe from there, which closes whatever ends that process.
-    """
-
-    def wait() -> None:
-        while os.read(sys.stdin.fileno(), 1024):
-            pass
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=wait, daemon=True).start()

@@ -58,7 +58,11 @@ def search(
     if role.worker:
         if not where.get("output"):
             raise UserError("--output is needed: the folder of the search, the same everywhere")
-        run_worker(SearchFolder(where["output"]), role.name, asked)
+        say(f"{role.name}: asks the chief at {role.address}")
+        try:
+            run_worker(SearchFolder(where["output"]), role.name, asked)
+        except KeyboardInterrupt:
+            raise Interrupted("a worker that is started again goes on with its trial") from None
         return {}
     folder, asked = _claimed(where, asked)
     plan = _plan(asked)

@@ -4,6 +4,7 @@ import csv
 import json
 import shlex
 
+import keras_tuner
 import pytest
 import yaml
 
@@ -16,6 +17,8 @@ from tfglue.flags import add_flags, given
 from tfglue.run import Run
 from tfglue.run_folder import RunFolder
 from tuning import hypermodel
+from tuning.plan import make_plan
+from tuning.report import write_report
 from tuning.search_folder import SearchFolder
 from tuning.session import search
 
@@ -202,37 +205,32 @@ def test_two_workers_end_where_one_does(killed_and_resumed, tmp_path):
 
 
 def test_hyperband_goes_on_with_runs_that_it_paused(tmp_path):
-    report = search(
-        dict(tuner="hyperband", factor=2), {**TRAIN, "output": str(tmp_path / "h")}, SPACE[:1],
-        say=lambda line: None,
-    )
+    """A trial of two seeds that is trained for one epoch, and goes on to two in another trial."""
+    plan = make_plan(dict(tuner="hyperband", factor=2), {**TRAIN, "seeds": 2}, SPACE[:1])
     folder = SearchFolder(tmp_path / "h")
-    records = folder.records()
-    # 2 x 1 + 1 x 1 and 2 x 2 epochs.
-    assert [record.epochs for record in records] == [1, 1, 1, 2, 2] and report["epochs"] == 7
-    went_on = records[2]
-    assert went_on.continues in (0, 1) and went_on.runs == records[went_on.continues].runs
-    paused = next(r for r in records[:2] if r.trial != went_on.continues)
-    assert RunFolder(tmp_path / "h" / paused.runs[0]).manifest()["status"] == "training"
-    whole = Run.train(
-        TRAIN, learning_rate=went_on.values["learning_rate"], tune_split=0.1,
-        output=str(tmp_path / "whole"),
+    model = hypermodel.RunHyperModel(plan, folder, max_epochs=2)
+    for trial, rung in enumerate((
+        {"tuner/epochs": 1, "tuner/initial_epoch": 0},
+        {"tuner/epochs": 2, "tuner/initial_epoch": 1, "tuner/trial_id": "0"},
+    )):
+        hp = keras_tuner.HyperParameters()
+        hp.values = {"learning_rate": 0.003, **rung}
+        model.fit(hp, model.build(hp), trial=trial)
+    begun, whole = folder.records()
+    assert (begun.status, whole.status, whole.continues) == ("paused", "finished", 0)
+    assert (begun.epochs, whole.epochs) == (2, 2)  # One for each seed; nothing is trained twice.
+    assert begun.runs == whole.runs == ("trials/0000/seeds/0", "trials/0000/seeds/1")
+    straight = Run.train(
+        TRAIN, learning_rate=0.003, tune_split=0.1, seed=1, output=str(tmp_path / "straight")
     )
-    names = ("metrics.json", "history.csv")
-    assert bytes_of(folder.path / went_on.runs[0], *names) == bytes_of(whole.folder.path, *names)
-    assert report["best"]["trial"] in (2, 3, 4)  # Never one that was only begun.
+    assert bytes_of(folder.path / whole.runs[1]) == bytes_of(straight.folder.path)
 
-
-def test_several_seeds_are_one_trial(tmp_path):
-    report = search(
-        dict(tuner="random", trials=1), {**TRAIN, "seeds": 2, "output": str(tmp_path / "s")},
-        SPACE[:1], say=lambda line: None,
-    )
-    (record,) = SearchFolder(tmp_path / "s").records()
-    assert record.runs == ("trials/0000/seeds/0", "trials/0000/seeds/1")
-    found = [RunFolder(tmp_path / "s" / run).metrics()["sst"]["dev"]["accuracy"]
-             for run in record.runs]  # fmt: skip
-    assert list(record.scores) == found and record.score == sum(found) / 2
+    report = write_report(plan, folder, {"0": 1.0, "1": 2.0}, say=lambda line: None)
+    scores = [RunFolder(folder.path / run).metrics()["sst"]["dev"]["accuracy"]
+              for run in whole.runs]  # fmt: skip
+    assert list(whole.scores) == scores and report["best"]["tune"]["score"] == sum(scores) / 2
+    assert report["best"]["trial"] == 1 and report["epochs"] == 4
+    assert report["by_status"] == {"paused": 1, "finished": 1}
     assert report["dev"]["dev"]["accuracy"]["count"] == 2
-    seed = yaml.safe_load((tmp_path / "s/best/run.yaml").read_text())["config"]["seed"]
-    assert found[seed] == max(found)
+    seed = yaml.safe_load((folder.best / "run.yaml").read_text())["config"]["seed"]
+    assert scores[seed] == max(scores)
