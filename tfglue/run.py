@@ -15,6 +15,7 @@ from tfglue.kinds import KINDS
 from tfglue.kinds.kind import Calibration
 from tfglue.models.encoder import BertEncoder
 from tfglue.models.head_config import read_head
+from tfglue.models.initialization import undrawn
 from tfglue.models.transfer_model import TransferModel
 from tfglue.predictions.predictions import Predictions
 from tfglue.run_folder import RunFolder, task_config_of
@@ -97,7 +98,8 @@ class Run:
             tasks = {which: tasks[which]}
         elif which is not None:  # Tasks added later have no part of an earlier encoder.
             tasks = {n: task for n, task in tasks.items() if n not in manifest.get("added", {})}
-        encoder = BertEncoder(**manifest["encoder"]["config"])
+        with undrawn():
+            encoder = BertEncoder(**manifest["encoder"]["config"])
         config = manifest["config"]
         model = build_model(
             tasks, encoder, config.get("adapter") or "none", config.get("head") or "linear"
