@@ -11,6 +11,8 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "tfglue/__init__.py").read_
 # keras-tuner says of none of the others that it needs them: TensorFlow brought TensorBoard along
 # until 2.21, and Bayesian optimisation imports the rest.
 TUNE = ["keras-tuner>=1.4.8", "tensorboard", "scikit-learn>=1.4", "scipy>=1.11", "threadpoolctl"]
+# What clients of a server need; tests check requests against its protos.
+SERVE = ["grpcio>=1.60", "requests>=2.31", "tensorflow-serving-api>=2.20"]
 
 setup(
     name="tfglue",
@@ -47,8 +49,8 @@ setup(
     ],
     extras_require={
         "tune": TUNE,
-        "serve": ["grpcio>=1.60", "requests>=2.31"],
-        "dev": ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.6", *TUNE],
+        "serve": SERVE,
+        "dev": ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.6", *TUNE, *SERVE],
         # The one pin: a bare "torch" brings gigabytes of CUDA.
         "reference": ["torch==2.13.0", "transformers>=5"],
     },

@@ -13,7 +13,6 @@ seconds, and of each round's ratios.
 import argparse
 import contextlib
 import json
-import resource
 import signal
 import statistics
 import subprocess
@@ -176,7 +175,9 @@ def peak_memory(flags) -> float:
     for update in range(2):
         for name in adapters:
             steps.seconds(name, update)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not ru_maxrss, which a process inherits from the one that started it.
+    status = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
 
 
 def random_batch(rows: int, length: int):

@@ -5,18 +5,20 @@
         --output activations/sst
 
 The second trains first, and leaves that run in OUTPUT/run (with --max_steps 0 the encoder stays as
-it was loaded). `tfglue.train --activations OUTPUT` then trains heads without the encoder. A command
-that was stopped goes on where it was when it is given again; --shard 0/4 to 3/4 share the work
-among machines that see the same folder.
+it was loaded). --train_examples, --train_fraction and --dev_examples keep the rows that training
+with the same flags reads. `tfglue.train --activations OUTPUT` then trains heads without the
+encoder. A command that was stopped goes on where it was when it is given again; --shard 0/4 to 3/4
+share the work among machines that see the same folder.
 """
 
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfglue.activations.store_form import DTYPES, TOKENS, StoreForm, chosen_states
+from tfglue.activations.store_form import DTYPES, SHARD_MB, TOKENS, StoreForm, chosen_states
 from tfglue.command_line import Parser, quiet_tensorflow, run
 from tfglue.config import TrainConfig
 from tfglue.errors import UserError, suggestion
@@ -24,9 +26,11 @@ from tfglue.flags import add_flags, given
 
 if TYPE_CHECKING:
     from tfglue.activations.extraction import Extraction
+    from tfglue.data.examples import Examples
     from tfglue.run import Run
+    from tfglue.tasks.task import Task
 
-_OF_TRAINING_HERE = ("encoder", "task", "data")
+_OF_EXTRACTION = ("task", "data", "train_examples", "train_fraction", "dev_examples")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,7 +46,11 @@ def _activations(argv: Sequence[str] | None) -> None:
                         help="all, or states such as 0,6 or -1,-2; 0 is the embeddings [all]")
     parser.add_argument("--tokens", default="all", help=f"{' or '.join(TOKENS)} [all]")
     parser.add_argument("--dtype", default="bfloat16", help=f"{', '.join(DTYPES)} [bfloat16]")
+    parser.add_argument("--project", type=int, metavar="UNITS",
+                        help="keep so many units of each state, by a fixed random map [all]")
     parser.add_argument("--shard", default="0/1", help="i/n: write every n-th shard from i [0/1]")
+    parser.add_argument("--shard_mb", type=float, default=SHARD_MB,
+                        help=f"about so large is a shard, in MB [{SHARD_MB}]")
     parser.add_argument("--dry_run", action="store_true", help="print size and time only")
     parser.add_argument("--verify", action="store_true", help="read every row of OUTPUT back")
     add_flags(parser, TrainConfig)
@@ -57,12 +65,19 @@ def _activations(argv: Sequence[str] | None) -> None:
         return
     _known("dtype", flags.dtype, DTYPES)
     _known("tokens", flags.tokens, TOKENS)
+    if not flags.shard_mb > 0:
+        raise UserError(f"--shard_mb: must be above 0, not {flags.shard_mb}")
     if not flags.run and not settings.get("encoder"):
         raise UserError("--run or --encoder is needed: whose hidden states are kept")
+    if flags.dry_run and not flags.run and not (folder / "run").exists():
+        raise UserError(
+            "--dry_run with --encoder would have to train first; train with python -m tfglue.train "
+            "and give that --run, or leave --dry_run out"
+        )
     if flags.run and "encoder" in settings:
         raise UserError("--run and --encoder exclude each other: a run has its encoder; give one")
     for name in settings if flags.run else ():
-        if name not in _OF_TRAINING_HERE:
+        if name not in _OF_EXTRACTION:
             raise UserError(f"--{name} is a flag of training; with --run nothing is trained")
     quiet_tensorflow()
     extraction = _extraction(flags, settings, folder)
@@ -90,17 +105,23 @@ def _extraction(flags, settings: dict, folder: Path) -> "Extraction":
         )
     source = source_for(opened, task, settings.get("data"), None)
     print(f"data: {source.description}")
-    config = opened.configs[task.name]
+    config = opened.configs[task.name if task.name in opened.tasks else task.predicted_by]
     names = [part.strip() for part in (flags.splits or "").split(",") if part.strip()]
     splits = {}
     for name in names or [s for s in source.splits() if s == "train" or s.startswith("dev")]:
-        examples = source.read(name)
+        examples = _part(task, source.read(name), name, replace(config, **_subsets(settings)))
         splits[name] = (
             examples, KINDS.get(task.kind).encode(task, examples, opened.tokenizer, config)
         )
+    if not splits:
+        raise UserError(f"--splits is needed: {task.name} has no train and no dev split")
     states = opened.encoder.num_layers + 1
     layers = tuple(sorted(chosen_states(flags.layers, states)))
-    form = StoreForm(layers, opened.encoder.hidden_dim, flags.dtype, flags.tokens)
+    width = opened.encoder.hidden_dim
+    if flags.project is not None and not 0 < flags.project < width:
+        raise UserError(f"--project: expected 1 to {width - 1} units, not {flags.project}")
+    projected = flags.project is not None
+    form = StoreForm(layers, flags.project or width, flags.dtype, flags.tokens, projected)
     facts = {
         "encoder": {
             "digest": weights_digest(opened.encoder.named_weights()),
@@ -111,7 +132,27 @@ def _extraction(flags, settings: dict, folder: Path) -> "Extraction":
         "task": task.name,
         "max_length": config.max_length,
     }
-    return Extraction(opened.encoder, splits, form, facts, folder)
+    return Extraction(opened.encoder, splits, form, facts, folder, flags.shard_mb)
+
+
+def _subsets(settings: dict) -> dict:
+    """What of each split is kept; a run's own subset says nothing of its store."""
+    names = ("train_examples", "train_fraction", "dev_examples")
+    return {name: settings.get(name) for name in names}
+
+
+def _part(task: "Task", examples: "Examples", split: str, config: TrainConfig) -> "Examples":
+    """The examples of a split that training with these settings reads."""
+    import numpy as np
+
+    from tfglue.preparation import chosen_rows, scored_rows
+
+    if split.startswith("dev"):
+        return scored_rows(examples, config)
+    if split != "train" or config.train_examples is config.train_fraction is None:
+        return examples
+    read = [rows for rows in chosen_rows(task, examples, config) if rows is not None]
+    return examples.take(np.sort(np.concatenate(read)))
 
 
 def _run(flags, settings: dict, folder: Path) -> "Run":

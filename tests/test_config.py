@@ -98,3 +98,19 @@ def test_the_recipe_of_pals_is_that_of_its_readme():
 def test_a_task_has_one_weight():
     with pytest.raises(UserError, match="a is named twice"):
         task_numbers("task_weights", "a=2,a=3")
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [({}, "epoch"), ({"epochs": 0.3}, "0.1"), ({"epochs": 0.3, "evaluate_every": "7"}, "7")],
+)
+def test_a_partial_epoch_is_scored_at_each_tenth(settings, expected):
+    assert resolve(settings, tasks.get("rte")).evaluate_every == expected
+
+
+def test_aliases_stand_for_tasks_in_lists():
+    several = tasks.expand("sst,rte,stsb")
+    alias = next(iter(tasks.get("stsb").aliases))
+    config = resolve({"best_on": f"{alias.upper()}, rte", "task_weights": f"{alias}=2"}, *several)
+    assert (config.best_on, config.task_weights) == ("stsb,rte", "stsb=2")
+    assert resolve({}, *several).best_on is None

@@ -83,6 +83,21 @@ PALS_FLAGS = (
     "--freeze", "--no_cuda", "--local_rank", "--seed", "--gradient_accumulation_steps",
 )
 
+# What BERTVision has: modules, classes, and flags of both generations.
+VISION_SCRIPTS = (
+    "generate_squad_features.py", "gen_embeds/<task>_embeds.py", "models.bert_glue",
+    "models.bert_squad", "models.ap_glue", "models.ap_squad", "models.hypersearch",
+    "models.ap_hypersearch", "models.parasite", "models.pfreezing", "models.pfreezing_parasite",
+    "BERTImageGenerator", "BinaryClassificationModels", "QnAModels", "SquadDevAnswers",
+    "SquadModelEvaluation", "AP_GLUE", "AP_SQuAD",
+)
+VISION_FLAGS = (
+    "--epochs", "--l2", "--seed", "--patience", "--model", "--checkpoint", "--num-labels",
+    "--save-path", "--log-path", "--warmup-proportion", "--batch-size", "--lr", "--num-workers",
+    "--max-seq-length", "--adapter-dim", "--lr-low", "--lr-high", "--shard", "--error", "--name",
+    "--embed-batch-size", "-tok", "-sfp", "-h5p", "-sl", "-ql", "-ds", "-t", "-nv",
+)
+
 
 class _Parsed(BaseException):
     """Stops a command once its flags are parsed."""
@@ -159,7 +174,7 @@ def _resolve_for_any(settings: dict, declared) -> None:
 def commands(text: str) -> list[str]:
     """Every ``python -m tfglue.<command> ...``, of blocks and of inline code, on one line each."""
     lines = re.sub(r"\\\n\s*", "", text)
-    return re.findall(r"python -m ((?:tfglue|data_prep)\.[^`\n|&;>#]+)", lines)
+    return re.findall(r"python -m ((?:tfglue|data_prep|tuning)\.[^`\n|&;>#]+)", lines)
 
 
 def code(text: str) -> list[str]:
@@ -257,7 +272,7 @@ def test_commands_are_found_wherever_they_stand():
 def test_all_of_theirs_is_answered():
     answered = theirs(PAGE)
     lists = (SCRIPTS, FLAGS, LOAD_MODES, SAVE_MODES, FILES, TRANSFER_SCRIPTS, TRANSFER_FLAGS,
-             PALS_SCRIPTS, PALS_FLAGS)
+             PALS_SCRIPTS, PALS_FLAGS, VISION_SCRIPTS, VISION_FLAGS)
     for names in lists:
         assert set(names) <= answered
 

@@ -14,7 +14,8 @@ PACKAGES = ("tfglue", "tuning", "data_prep")
 # Lower numbers know nothing of higher ones. Inside a layer imports are free.
 LAYERS = (
     ("tfglue.errors", "tfglue.files", "tfglue.form", "tfglue.registry", "tfglue.flags",
-     "tfglue.command_line", "tfglue.named_settings", "tfglue.typed_lines"),
+     "tfglue.command_line", "tfglue.named_settings", "tfglue.typed_lines", "tfglue.report_folder",
+     "tfglue.aligned_table"),
     ("tfglue.tasks",),
     ("tfglue.config", "tfglue.training_recipe", "tfglue.resolution"),
     ("tfglue.data", "tfglue.metrics"),
@@ -25,20 +26,22 @@ LAYERS = (
     ("tfglue.training",),
     ("tfglue.activations",),
     ("tfglue.manifest_check", "tfglue.experiment_plan", "tfglue.run_folder",
-     "tfglue.curves", "tfglue.model_card", "tfglue.results", "tfglue.budget", "tfglue.output",
+     "tfglue.curves", "tfglue.layer_weights", "tfglue.model_card", "tfglue.results",
+     "tfglue.budget", "tfglue.output",
      "tfglue.task_choice", "tfglue.preparation", "tfglue.manifest", "tfglue.evaluation",
      "tfglue.initial_run",
      "tfglue.submission", "tfglue.submission_check", "tfglue.prediction_file",
      "tfglue.kept_predictions", "tfglue.diagnostic", "tfglue.task_part", "tfglue.part_fit",
-     "tfglue.part_table", "tfglue.run_parts"),
+     "tfglue.part_table", "tfglue.run_parts", "tfglue.finished_run"),
     ("tfglue.scored_experiment", "tfglue.scored_row", "tfglue.experiment_reading",
      "tfglue.comparison", "tfglue.comparison_plot", "tfglue.glue_score"),
     ("tfglue.run", "tfglue.answering", "tfglue.trainer", "tfglue.merged_run"),
-    ("tfglue.chain", "tfglue.restarts", "tfglue.experiment", "tfglue.leaderboard_answers"),
-    ("tfglue.added_task",),
-    ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.convert", "tfglue.doctor",
-     "tfglue.submit", "tfglue.compare", "tfglue.parts", "tfglue.features", "tfglue.__main__",
-     "tuning", "data_prep"),
+    ("tfglue.chain", "tfglue.restarts", "tfglue.experiment", "tfglue.leaderboard_answers",
+     "tfglue.ensemble_members", "tfglue.ensemble_report", "tfglue.ensemble_plot"),
+    ("tfglue.added_task", "tfglue.serving"),
+    ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.export", "tfglue.convert",
+     "tfglue.doctor", "tfglue.submit", "tfglue.compare", "tfglue.parts", "tfglue.features",
+     "tfglue.ensemble", "tfglue.probe", "tfglue.__main__", "tuning", "data_prep"),
 )
 # The package names public things without importing them.
 FREE = ("tfglue.__init__",)
@@ -97,7 +100,8 @@ STARTS = {
         module: f"from {module} import main; main(['--help'])"
         for module in ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.convert",
                        "tfglue.doctor", "tfglue.submit", "tfglue.compare", "tfglue.parts",
-                       "data_prep.download", "data_prep.verify", "tuning.search")
+                       "tfglue.ensemble", "tfglue.probe", "data_prep.download", "data_prep.verify",
+                       "tuning.search", "tfglue.export")
     },
 }
 

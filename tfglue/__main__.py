@@ -10,8 +10,11 @@ from tfglue.errors import UserError, suggestion
 COMMANDS = {
     "train": "fine-tune an encoder on a task and write a run folder",
     "evaluate": "metrics of a run on labelled data",
-    "predict": "answers of a run for texts, files or splits",
+    "predict": "answers of a run or an export for texts, files or splits",
+    "export": "a run as a SavedModel for TensorFlow Serving, proved to answer as the run does",
     "features": "hidden states of texts, token by token, as JSON lines or NumPy arrays",
+    "probe": "what linear maps read from each layer and position of a store",
+    "ensemble": "runs of one task that answer together: scores, errors, plot",
     "parts": "tasks of a run: list, add, remove, export and import, merge LoRA",
     "submit": "files for the GLUE leaderboard from runs, and their check",
     "compare": "experiments side by side: scores over restarts, differences, plot, GLUE score",

@@ -1,21 +1,40 @@
 """Which task and which rows `evaluate` and `predict` mean."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tfglue import tasks
-from tfglue.config import text_fields
+from tfglue.config import TrainConfig, text_fields
 from tfglue.errors import UserError
-from tfglue.run_folder import task_config_of
 from tfglue.tasks.task import Task
 
 if TYPE_CHECKING:
+    from tfglue.data.examples import Examples
     from tfglue.data.sources import Source
-    from tfglue.run import Run
+    from tfglue.predictions.predictions import Predictions
 
 
-def answered_task(run: "Run", name: str | None) -> Task:
+class Answering(Protocol):
+    """What answers: a `tfglue.run.Run`, or a `tfglue.serving.exported.Export` of one.
+
+    Attributes:
+        tasks: task name -> declaration, labels in the order of their ids.
+        configs: task name -> settings.
+    """
+
+    tasks: Mapping[str, Task]
+    configs: Mapping[str, TrainConfig]
+
+    def task(self, name: str | None = None) -> Task:
+        """The named task, or the only one. Raises UserError if it is not answered."""
+
+    def answer(self, task: Task, examples: "Examples") -> "Predictions":
+        """Predictions for rows of a split."""
+
+
+def answered_task(run: Answering, name: str | None) -> Task:
     """The task to answer: the run's only one, a named one of it, or one its head answers (ax).
 
     Raises:
@@ -45,7 +64,7 @@ def new_file(name: str | None, overwrite: bool) -> Path | None:
     return path
 
 
-def source_for(run: "Run", task: Task, data: str | None, file: str | None) -> "Source":
+def source_for(run: Answering, task: Task, data: str | None, file: str | None) -> "Source":
     """The source of rows: a file of the user's, what ``--data`` names, or the run's own data.
 
     The labels and their order, and whether questions may have no answer, are the run's, whatever a
@@ -59,7 +78,7 @@ def source_for(run: "Run", task: Task, data: str | None, file: str | None) -> "S
     if data and file:
         raise UserError("--data and --input exclude each other; give one")
     head = task.name if task.name in run.tasks else task.predicted_by
-    config = task_config_of(run.folder.manifest(), head)
+    config = run.configs[head]
     fields = text_fields(config.text_fields)
     if file:
         return FileSource(task, {"input": file}, fields, config.label_field)

@@ -1,11 +1,10 @@
 """``python -m tfglue.compare``: experiments side by side, as table and plot."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from tfglue.command_line import Parser, run
-from tfglue.errors import UserError
 from tfglue.files import write_json, write_text
+from tfglue.report_folder import report_folder
 
 _DESCRIPTION = """Set experiments side by side: scores on dev, spread over restarts, differences.
 
@@ -35,7 +34,7 @@ def _compare(argv: Sequence[str] | None) -> None:
     parser.add_argument("--output", help=f"folder for {', '.join(FILES)}")
     parser.add_argument("--overwrite", action="store_true", help="replace these files")
     flags = parser.parse_args(argv)
-    folder = _output(flags.output, flags.overwrite)
+    folder = report_folder(flags.output, FILES, flags.overwrite) if flags.output else None
     from tfglue.comparison import Comparison
     from tfglue.experiment_reading import read_experiments
     from tfglue.glue_score import GlueScore
@@ -55,21 +54,6 @@ def _compare(argv: Sequence[str] | None) -> None:
     write_json(report, comparison.to_dict() | ({"glue": glue.to_dict()} if glue else {}))
     plot_comparison(comparison, plot)
     print(f"written: {', '.join(str(folder / name) for name in FILES)}")
-
-
-def _output(name: str | None, overwrite: bool) -> Path | None:
-    """The folder that ``--output`` names. Raises UserError where it holds a comparison already."""
-    if name is None:
-        return None
-    folder = Path(name)
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"--output: {folder} is a file; name a folder")
-    taken = [file for file in FILES if (folder / file).exists()]
-    if taken and not overwrite:
-        raise UserError(
-            f"--output: {folder} holds {', '.join(taken)}; add --overwrite or name another folder"
-        )
-    return folder
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfglue.aligned_table import aligned_table
 from tfglue.scored_experiment import ScoredExperiment
 
 FORMAT = "tfglue.comparison.v1"
@@ -202,14 +203,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
     cells = [[_head(name) for name in columns]]
     cells += [[_cell(name, row[name]) for name in columns] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        "  ".join(
-            cell.ljust(width) if name in _TEXT else cell.rjust(width)
-            for name, cell, width in zip(columns, line, widths, strict=True)
-        ).rstrip()
-        for line in cells
-    ]
+    return aligned_table(cells, [n for n, name in enumerate(columns) if name in _TEXT])
 
 
 def _head(name: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from tfglue.errors import UserError, suggestion
 from tfglue.flags import setting
+from tfglue.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -73,12 +74,16 @@ class TrainConfig:
     )
     head: str = setting(
         "linear",
-        "what answers: linear, or adapter_pooler, which reads all layers; name:key=value,...",
+        "what answers: linear, or adapter_pooler or convolution, which read all layers; "
+        "name:key=value,...",
     )
     activations: str | None = setting(
         None,
         "store made by data_prep.activations, read in the encoder's place; it is the one of --init "
         "[the store's run], and frozen",
+    )
+    skip_damaged: bool = setting(
+        False, "with --activations: train without the rows of damaged shards", kind=bool
     )
     freeze: str = setting("none", "none, embeddings, layers:N, encoder_except_norms, encoder")
     dropout: float | None = setting(
@@ -188,8 +193,10 @@ class TrainConfig:
         "which is left to be reported once (see tuning.search) [none]",
         kind=float, above=0, most=0.5,
     )
-    evaluate_every: str = setting(
-        "epoch", "epoch, a share of an epoch under 1, or a number of updates"
+    evaluate_every: str | None = setting(
+        None,
+        "epoch, a share of an epoch under 1, or a number of updates [epoch; 0.1 where --epochs is "
+        "under 1]",
     )
     patience: int | None = setting(
         None, "stop after so many evaluations without improvement", kind=int, least=1
@@ -290,6 +297,11 @@ def null_threshold(config: TrainConfig) -> float | None:
             f"{suggestion(text, ('tuned',))}"
         ) from None
     return value
+
+
+def has_negatives(task: Task, config: TrainConfig) -> bool:
+    """Whether questions may have no answer: the `--negatives` setting, or as the task says."""
+    return {"auto": task.negatives, "true": True, "false": False}[config.negatives]
 
 
 def text_fields(text: str | None) -> tuple[str, ...] | None:

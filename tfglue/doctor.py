@@ -50,6 +50,7 @@ PACKAGES = (
     Package("tensorflow-datasets", "tensorflow_datasets", "--data tfds"),
     Package("keras-tuner", "keras_tuner", "tuning", "tune"),
     Package("tensorboard", "tensorboard", "TensorBoard logs; every keras-tuner search", "tune"),
+    Package("tensorflow-serving-api", "tensorflow_serving", "gRPC clients of a server", "serve"),
     Package("transformers", "transformers", "side-by-side checks", "reference"),
     Package("torch", "torch", "--encoder with a PyTorch file, side-by-side checks", "reference"),
 )

@@ -31,6 +31,13 @@ class CannotWrite(UserError):
         self.reason = reason
 
 
+def check_writable(path: Path) -> None:
+    """Raises UserError if ``--output`` names a folder where nothing can be written."""
+    place = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise UserError(f"--output {path}: nothing can be written under {place}")
+
+
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yields a temporary path; on success it is synced and renamed to `path`.

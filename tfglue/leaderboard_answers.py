@@ -2,72 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfglue.answering import answered_task, source_for
 from tfglue.command_line import quiet_tensorflow
 from tfglue.errors import UserError
-from tfglue.kept_predictions import KeptPredictions
+from tfglue.finished_run import FinishedRun
 from tfglue.prediction_file import read_answers
-from tfglue.run_folder import RunFolder
 from tfglue.submission import LeaderboardFile, leaderboard
-from tfglue.tasks.serialization import task_from_dict
 from tfglue.tasks.task import Task
 
 if TYPE_CHECKING:
     from tfglue.data.examples import Examples
     from tfglue.data.sources import Source
     from tfglue.predictions.predictions import Predictions
-
-
-@dataclass(frozen=True)
-class FinishedRun:
-    """What must be known of a run before TensorFlow is loaded.
-
-    Args:
-        name: as given, ``RUN`` or ``RUN@<epoch>``.
-        folder: its folder.
-        weights: the folder of the weights named; predictions lie beside them.
-        tasks: the tasks it answers, labels in its own order.
-    """
-
-    name: str
-    folder: RunFolder
-    weights: Path
-    tasks: Mapping[str, Task]
-
-    @classmethod
-    def named(cls, name: str) -> "FinishedRun":
-        """Reads ``run.yaml``. Raises UserError for what is no finished run of GLUE tasks."""
-        folder, which = RunFolder.named(name)
-        manifest = folder.finished_manifest()
-        answered = {key: task_from_dict(task) for key, task in manifest["tasks"].items()}
-        found = cls(name, folder, folder.weights(which), answered)
-        for task in answered.values():
-            found._check(task)
-        return found
-
-    @cached_property
-    def kept(self) -> KeptPredictions:
-        """The predictions beside the weights."""
-        return KeptPredictions(self.weights)
-
-    def _check(self, task: Task) -> None:
-        known = {file.task.name: file.task for file in leaderboard().values()}
-        if task.name not in known:
-            raise UserError(
-                f"--runs {self.name}: a run of '{task.name}', which the GLUE leaderboard does not "
-                f"have (it has {', '.join(known)})"
-            )
-        declared = known[task.name]
-        ids = {declared.label_id(label) for label in task.labels}
-        if task.kind != declared.kind or ids != set(range(len(declared.labels))):
-            raise UserError(
-                f"--runs {self.name}: answers {', '.join(task.labels) or 'scores'}, which are not "
-                f"the labels of GLUE's {task.name} ({', '.join(declared.labels) or 'scores'})"
-            )
 
 
 @dataclass
@@ -103,10 +52,15 @@ class Answers:
 
 
 def owners(runs: Sequence[FinishedRun]) -> dict[str, FinishedRun]:
-    """Task -> the run that answers it. Raises UserError for two runs of one task."""
+    """Task -> the run that answers it.
+
+    Raises:
+        UserError: two runs are of one task, or one is of a task that the leaderboard does not have.
+    """
     found: dict[str, FinishedRun] = {}
     for finished in runs:
-        for task in finished.tasks:
+        for task, declared in finished.tasks.items():
+            _check_task(finished, declared)
             if task in found:
                 raise UserError(
                     f"--runs: {found[task].name} and {finished.name} are both runs of {task}; "
@@ -233,3 +187,19 @@ def predict_rest(files: Sequence[Answers]) -> None:
                 item.keep(opened.answer(item.task, item.examples))
                 # What is kept is what is submitted, checked the same way.
                 item.labels = read_answers(item.path, item.task, item.examples.ids)
+
+
+def _check_task(finished: FinishedRun, task: Task) -> None:
+    known = {file.task.name: file.task for file in leaderboard().values()}
+    if task.name not in known:
+        raise UserError(
+            f"--runs {finished.name}: a run of '{task.name}', which the GLUE leaderboard does not "
+            f"have (it has {', '.join(known)})"
+        )
+    declared = known[task.name]
+    ids = {declared.label_id(label) for label in task.labels}
+    if task.kind != declared.kind or ids != set(range(len(declared.labels))):
+        raise UserError(
+            f"--runs {finished.name}: answers {', '.join(task.labels) or 'scores'}, which are not "
+            f"the labels of GLUE's {task.name} ({', '.join(declared.labels) or 'scores'})"
+        )

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from tfglue.config import TrainConfig
 from tfglue.errors import UserError
+from tfglue.files import check_writable
 from tfglue.run_folder import RunFolder
 from tfglue.training.devices import worker_index
 
@@ -62,13 +63,6 @@ def claim_output(given: Mapping[str, Any]) -> tuple[RunFolder | None, dict[str, 
             "replace it, or name another folder"
         )
     return folder, None
-
-
-def check_writable(path: Path) -> None:
-    """Finds out before the work what would fail after it. Raises UserError."""
-    place = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
-    if not place.is_dir() or not os.access(place, os.W_OK):
-        raise UserError(f"--output {path}: nothing can be written under {place}")
 
 
 def free_output(task: str) -> RunFolder:

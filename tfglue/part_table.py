@@ -1,12 +1,14 @@
 """What tasks a run has, as a table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from tfglue.aligned_table import aligned_table
 from tfglue.budget import Budget
 from tfglue.run_folder import RunFolder
 
 _HEADER = ("task", "kind", "adapter", "head", "share", "dev", "added from")
+_TEXT = (0, 1, 5, 6)
 
 
 def part_table(folder: RunFolder) -> list[str]:
@@ -34,7 +36,7 @@ def part_table(folder: RunFolder) -> list[str]:
     return [
         f"{folder.path}: encoder {manifest['encoder']['name']}, adapter "
         f"{manifest['config'].get('adapter') or 'none'}",
-        *_aligned(rows),
+        *aligned_table(rows, _TEXT),
         f"{budget.total:,} parameters, {budget.comparison}",
     ]
 
@@ -43,16 +45,3 @@ def _score(metrics: Mapping[str, Any], task: str) -> str:
     metric = metrics["main"].get(task, "")
     value = metrics.get(task, {}).get("dev", {}).get(metric)
     return "" if value is None else f"{metric} {value:.4f}"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns of one width; numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.rjust(width) if 2 <= number <= 4 else cell.ljust(width)
-            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return lines

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfglue.answering import answered_task, new_file, source_for
+from tfglue.answering import Answering, answered_task, new_file, source_for
 from tfglue.command_line import Parser, quiet_tensorflow, run
 from tfglue.errors import UserError, suggestion
 from tfglue.files import write_text
 from tfglue.kept_predictions import KeptPredictions
+from tfglue.serving.export_folder import find_export
 from tfglue.typed_lines import typed_lines
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _FORMATS = ("tsv", "json")
 # Files with a form of their own; in others a line is what a user would type.
 _READ_AS_FILES = (".csv", ".jsonl", ".json", ".conll", ".conllu", ".iob", ".bio")
 
-_DESCRIPTION = """Answers of a run.
+_DESCRIPTION = """Answers of a run, or of an export through its SavedModel alone.
 
   echo "a warm and funny film" | python -m tfglue.predict --run saved_models/sst --input -
   python -m tfglue.predict --run saved_models/rte --input pairs.txt --format json
@@ -28,7 +29,9 @@ _DESCRIPTION = """Answers of a run.
   python -m tfglue.predict --run saved_models/squad2 --input questions.txt
       a question and its passage, separated by a tab
   python -m tfglue.predict --run saved_models/rte --data GLUE_FOLDER --split test
-      a split; goes to RUN/predictions/<task>/<split>.tsv, spans and tags to a folder <split>"""
+      a split; goes to RUN/predictions/<task>/<split>.tsv, spans and tags to a folder <split>
+  python -m tfglue.predict --run saved_models/serve/rte --input pairs.txt
+      the newest version of an export; .../rte/3 for another one"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _predict(argv: Sequence[str] | None) -> None:
     parser = Parser("python -m tfglue.predict", _DESCRIPTION)
-    parser.add_argument("--run", required=True, help="run folder, or RUN@epoch")
+    parser.add_argument("--run", required=True, help="run folder, RUN@epoch, or an export")
     parser.add_argument(
         "--input",
         help="file of texts, one or a tab-separated pair a line, - for standard input; a .csv or "
@@ -49,7 +52,7 @@ def _predict(argv: Sequence[str] | None) -> None:
     parser.add_argument("--task", help="task, where the run answers several")
     parser.add_argument("--format", default="tsv", help="tsv (tags: columns) or json lines [tsv]")
     parser.add_argument(
-        "--output", help="file to write [standard output; for a split, the run folder]"
+        "--output", help="file to write [standard output; for a split of a run, its folder]"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the --output file")
     flags = parser.parse_args(argv)
@@ -62,15 +65,17 @@ def _predict(argv: Sequence[str] | None) -> None:
             f"--format: unknown value '{flags.format}'{suggestion(flags.format, _FORMATS)} "
             f"(expected one of: {', '.join(_FORMATS)})"
         )
+    export = find_export(flags.run)
+    if export and flags.split and not flags.data:
+        raise UserError(f"{export}: an export knows no data; name a folder with --data")
     output = new_file(flags.output, flags.overwrite)
     # Read before TensorFlow starts, so that a wrong file is answered at once.
     table = Path(flags.input or "").suffix in _READ_AS_FILES
     lines = typed_lines(flags.input) if flags.input and not table else None
     quiet_tensorflow()
     from tfglue.kinds import KINDS
-    from tfglue.run import Run
 
-    opened = Run.open(flags.run)
+    opened = _open(flags.run, export)
     task = answered_task(opened, flags.task)
     if lines is not None:
         name = "standard input" if flags.input == "-" else flags.input
@@ -84,11 +89,21 @@ def _predict(argv: Sequence[str] | None) -> None:
     if output is not None:
         write_text(output, text)
         print(f"{len(examples)} examples written: {output}", file=sys.stderr)
-    elif flags.split:
+    elif flags.split and not export:
         place = _keep(opened, predictions, flags)
         print(f"{len(examples)} examples written: {place}", file=sys.stderr)
     else:
         sys.stdout.write(text)
+
+
+def _open(name: str, export: Path | None) -> Answering:
+    if export is not None:
+        from tfglue.serving.exported import Export
+
+        return Export.open(export)
+    from tfglue.run import Run
+
+    return Run.open(name)
 
 
 def _keep(opened: "Run", predictions: "Predictions", flags) -> str:

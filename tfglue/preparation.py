@@ -13,7 +13,7 @@ from tfglue.data.examples import Examples
 from tfglue.data.features import Features
 from tfglue.data.held_out import TUNING_SPLIT, split_held_out
 from tfglue.data.sources import Source
-from tfglue.data.subset import nested_order, subset_size
+from tfglue.data.subset import first_examples, nested_order, subset_size
 from tfglue.data.tokenizer import BertTokenizer
 from tfglue.errors import UserError
 from tfglue.initial_run import InitialRun, init_line
@@ -137,10 +137,13 @@ def prepare(
         loaded.encoder.set_dropout(config.dropout)
     freeze(loaded.encoder, config.freeze)
     digest = loaded.digest()
-    store = ActivationStore(config.activations) if config.activations else None
-    if store is not None:
+    store = None
+    if config.activations:
+        store = ActivationStore(config.activations, config.skip_damaged)
         store.check_encoder(digest, loaded.source)
         say(f"activations: {store.folder}, {store.form}")
+        for problem in store.damaged:
+            say(f"left out: {problem}")
     say(f"encoder: {loaded.source}; {loaded.report}")
     tokenizer = loaded.tokenizer(_LOWER_CASE[config.lower_case])
     prepared = {}
@@ -160,7 +163,11 @@ def prepare(
             raise UserError(f"--max_length: {config.encoder} has {limit} positions, not more")
         one = _prepare_task(task, source, own, tokenizer, say, len(chosen) > 1)
         if store is not None:
+            rows = len(one.features["train"])
             one = replace(one, features=store.joined(one.features, task, one.kind, own.head))
+            if len(one.features["train"]) < rows:
+                say(f"{task.name}: trains on {len(one.features['train'])} of {rows} rows, the "
+                    "others are in damaged shards")
         prepared[task.name] = one
     return Prepared(given, config, prepared, tokenizer, loaded, digest, shape, initial)
 
@@ -176,10 +183,9 @@ def _prepare_task(
     for split in source.splits():
         if split.startswith("dev") and split not in examples:
             examples[split] = source.read(split)
-    if config.dev_examples is not None:
-        for split in [split for split in examples if split.startswith("dev")]:
-            examples[split] = _first_rows(examples[split], config.dev_examples)
-    rows, aside = _chosen_rows(task, examples["train"], config)
+    for split in [split for split in examples if split.startswith("dev")]:
+        examples[split] = scored_rows(examples[split], config)
+    rows, aside = chosen_rows(task, examples["train"], config)
     if aside is not None:
         examples[TUNING_SPLIT] = examples["train"].take(aside)
     if rows is not None:
@@ -212,7 +218,7 @@ def _settings_line(config: TrainConfig, declared: list[Task]) -> str:
     return ", ".join(f"{name} {value}" for name, value in shown.items() if value is not None)
 
 
-def _chosen_rows(
+def chosen_rows(
     task: Task, train: Examples, config: TrainConfig
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Examples to train on and to tune on; None for all of them, or for none."""
@@ -227,9 +233,11 @@ def _chosen_rows(
     return rows, aside
 
 
-def _first_rows(examples: Examples, count: int) -> Examples:
-    chosen = nested_order(examples.strata)[:count]
-    return examples.take(np.sort(chosen))  # In the order of the file, as whole splits are.
+def scored_rows(dev: Examples, config: TrainConfig) -> Examples:
+    """What of a dev split is scored, in the order of the file."""
+    if config.dev_examples is None:
+        return dev
+    return first_examples(dev, config.dev_examples)
 
 
 def _split_line(name: str, examples: Examples, features: Features, config: TrainConfig) -> str:

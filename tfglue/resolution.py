@@ -20,6 +20,9 @@ from tfglue.errors import UserError, suggestion
 from tfglue.tasks.task import Recipe, Task
 from tfglue.training_recipe import TrainingRecipe, read_recipe
 
+# BERTVision scores a partial epoch after each tenth of it.
+_PARTIAL = "0.1"
+
 # The demonstration encoder starts from random weights, so it needs a higher rate and more epochs,
 # most of all to learn what two sentences have to do with each other.
 TINY = {"max_length": 64, "batch_size": 32, "learning_rate": 1e-3, "epochs": 6.0}
@@ -51,6 +54,11 @@ def resolve(given: Mapping[str, Any], *tasks: Task) -> TrainConfig:
     unused = others | frozenset(OF_SEVERAL_TASKS if len(tasks) == 1 else ())
     values = {n: value for n, value in values.items() if n not in unused}
     config = TrainConfig(**(_layered(given, values, tasks) | {"task": name}))
+    config = replace(
+        config,
+        best_on=_without_aliases(config.best_on, tasks),
+        task_weights=_without_aliases(config.task_weights, tasks),
+    )
     _check(config, tasks)
     # A resumed run is given all of its settings, defaults included.
     defaults = TrainConfig()
@@ -106,7 +114,23 @@ def _layered(
     else:
         own = asdict(tasks[0].recipe if len(tasks) == 1 else Recipe())
         del own["source"]
-    return {**own, **values, **given}
+    settings = {**own, **values, **given}
+    if settings.get("evaluate_every") is None:
+        settings["evaluate_every"] = _PARTIAL if settings["epochs"] < 1 else "epoch"
+    return settings
+
+
+def _without_aliases(text: str | None, tasks: Sequence[Task]) -> str | None:
+    """A list such as ``a,b`` or ``a=2,b=1`` with each task's own name for its aliases."""
+    if text is None:
+        return None
+    names = {alias: task.name for task in tasks for alias in task.aliases}
+    parts = []
+    for part in text.split(","):
+        name, equals, value = part.partition("=")
+        name = name.strip()
+        parts.append(names.get(name.lower(), name) + equals + value.strip())
+    return ",".join(parts)
 
 
 def _check(config: TrainConfig, tasks: Sequence[Task]) -> None:
@@ -116,6 +140,8 @@ def _check(config: TrainConfig, tasks: Sequence[Task]) -> None:
     for name in ("dev_file", "test_file", "text_fields", "label_field", "kind"):
         if getattr(config, name) is not None and config.train_file is None:
             raise UserError(f"--{name} goes with --train_file, your own data")
+    if config.skip_damaged and config.activations is None:
+        raise UserError("--skip_damaged goes with --activations, a store")
     if config.train_file is not None and config.data is not None:
         raise UserError("--data and --train_file go together with --intermediate alone; give one")
     unscored = config.train_file and not config.dev_file and not config.tune_split

@@ -11,6 +11,7 @@ from tfglue.config import TrainConfig
 from tfglue.data.examples import Examples
 from tfglue.data.tokenizer import BertTokenizer
 from tfglue.errors import UserError
+from tfglue.finished_run import FinishedRun, named_task
 from tfglue.kinds import KINDS
 from tfglue.kinds.kind import Calibration
 from tfglue.models.encoder import BertEncoder
@@ -18,8 +19,7 @@ from tfglue.models.head_config import read_head
 from tfglue.models.initialization import undrawn
 from tfglue.models.transfer_model import TransferModel
 from tfglue.predictions.predictions import Predictions
-from tfglue.run_folder import RunFolder, task_config_of
-from tfglue.tasks.serialization import task_from_dict
+from tfglue.run_folder import RunFolder
 from tfglue.tasks.task import Task
 from tfglue.training.prediction import Predictor
 
@@ -84,30 +84,25 @@ class Run:
         Raises:
             UserError: if the folder is no run, is not finished, or is damaged.
         """
-        folder, which = RunFolder.named(path)
-        manifest = folder.finished_manifest()
+        finished = FinishedRun.named(path)
+        folder, manifest, tasks = finished.folder, finished.manifest, finished.tasks
         tokenizer = BertTokenizer.from_file(folder.tokenizer / "vocab.txt")
         if tokenizer.digest() != manifest["tokenizer"]["digest"]:
             raise UserError(
                 f"{folder.tokenizer / 'vocab.txt'}: not the vocabulary that this run was trained "
                 "with; restore the file"
             )
-        weights = folder.weights(which)
-        tasks = {name: task_from_dict(task) for name, task in manifest["tasks"].items()}
-        if isinstance(which, str):
-            tasks = {which: tasks[which]}
-        elif which is not None:  # Tasks added later have no part of an earlier encoder.
-            tasks = {n: task for n, task in tasks.items() if n not in manifest.get("added", {})}
         with undrawn():
             encoder = BertEncoder(**manifest["encoder"]["config"])
         config = manifest["config"]
         model = build_model(
             tasks, encoder, config.get("adapter") or "none", config.get("head") or "linear"
         )
-        folder.load_weights(model, weights)
-        configs = {name: task_config_of(manifest, name) for name in tasks}
-        run = cls(folder, tasks, tokenizer, model, configs, folder.calibration(which))
-        run.weights_folder = weights
+        folder.load_weights(model, finished.weights)
+        run = cls(
+            folder, tasks, tokenizer, model, finished.configs, folder.calibration(finished.which)
+        )
+        run.weights_folder = finished.weights
         return run
 
     @property
@@ -128,15 +123,7 @@ class Run:
 
     def task(self, name: str | None = None) -> Task:
         """The named task, or the only one. Raises UserError if this run does not answer it."""
-        if name is None:
-            if len(self.tasks) > 1:
-                raise UserError(f"{self.folder.path}: answers {', '.join(self.tasks)}; name one")
-            return next(iter(self.tasks.values()))
-        if name not in self.tasks:
-            raise UserError(
-                f"{self.folder.path}: a run of {', '.join(self.tasks)}, not of '{name}'"
-            )
-        return self.tasks[name]
+        return named_task(self.tasks, name, self.folder.path, "a run")
 
     def answer(self, task: Task, examples: Examples) -> Predictions:
         """Predictions for rows of a split; `task` may be one that another task's head answers."""

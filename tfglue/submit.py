@@ -7,14 +7,8 @@ from typing import TYPE_CHECKING
 from tfglue.command_line import Parser, run
 from tfglue.errors import UserError, suggestion
 from tfglue.files import read_text
-from tfglue.leaderboard_answers import (
-    Answers,
-    FinishedRun,
-    answerable,
-    owners,
-    predict_rest,
-    use_kept,
-)
+from tfglue.finished_run import FinishedRun
+from tfglue.leaderboard_answers import Answers, answerable, owners, predict_rest, use_kept
 from tfglue.submission import (
     DIAGNOSTIC,
     DIAGNOSTIC_REPORTS,

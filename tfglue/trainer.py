@@ -19,6 +19,7 @@ from tfglue.data.batches import BatchPlan
 from tfglue.errors import UserError
 from tfglue.evaluation import Evaluation
 from tfglue.files import atomic_folder, write_text
+from tfglue.layer_weights import write_layer_weights
 from tfglue.manifest import build_manifest, find_equal_run
 from tfglue.model_card import model_card
 from tfglue.models.initialization import initialize_weights
@@ -141,6 +142,11 @@ class Training:
         model = build_model(
             self.tasks, encoder, config.adapter, config.head, head_dropout
         )
+        if config.strategy != "none" and model.changing_weights() != model.trained_weights():
+            raise UserError(
+                f"--head {config.head}: it keeps statistics of each batch, which several devices "
+                "do not share; train it without --strategy"
+            )
         for name, head in model.heads.items():
             weights = {f"{name}.{key}": weight for key, weight in head.named_weights().items()}
             initialize_weights(weights, encoder.initializer_range, config.seed)
@@ -341,6 +347,7 @@ class Training:
         calibration = self.evaluation.calibration()
         answers = self.evaluation.answers(calibration)
         metrics = write_results(self.folder, self.tasks, answers, state.history, best)
+        write_layer_weights(self.model, self.folder.path)
         self.folder.write_timing(
             {
                 "seconds": state.seconds,

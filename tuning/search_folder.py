@@ -9,9 +9,9 @@ from typing import Any
 import yaml
 
 from tfglue.errors import UserError
-from tfglue.files import read_yaml, write_text
+from tfglue.files import check_writable, read_yaml, write_text
 from tfglue.form import check_form
-from tfglue.output import check_writable, free_output
+from tfglue.output import free_output
 from tfglue.run_folder import RunFolder
 from tuning.plan import SearchPlan
 from tuning.trial_record import TrialRecord

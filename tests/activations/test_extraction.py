@@ -1,6 +1,12 @@
 """Stores of real runs: what is read back is what the encoder computes, whatever happened."""
 
+import os
+import random
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +15,6 @@ import tensorflow as tf
 
 from data_prep import activations
 from tfglue import tasks
-from tfglue.activations import extraction
 from tfglue.activations.store import ActivationStore
 from tfglue.data.batches import MODEL_INPUTS, padded_batch
 from tfglue.data.sources import open_source
@@ -17,7 +22,8 @@ from tfglue.errors import UserError
 from tfglue.kinds import KINDS
 from tfglue.run import Run
 
-SMALL_BERT = str(Path(__file__).parents[1] / "reference" / "small_bert")
+REPOSITORY = Path(__file__).resolve().parents[2]
+SMALL_BERT = str(REPOSITORY / "tests" / "reference" / "small_bert")
 
 
 OWN = {"squad2": {"max_query_length": 12, "doc_stride": 8}}
@@ -36,21 +42,15 @@ def runs(tmp_path_factory):
     return {task: trained(place / task, task) for task in ("rte", "squad2", "ner")}
 
 
-@pytest.fixture(autouse=True)
-def small_shards(monkeypatch):
-    monkeypatch.setattr(extraction, "SHARD_BYTES", 2**18)
-
-
 def extract(run, output, *words) -> int:
+    words = ["--shard_mb", "0.25", *words]
     return activations.main(["--run", str(run), "--output", str(output), *words])
 
 
 @pytest.fixture(scope="module")
 def store(runs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("store") / "rte"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(extraction, "SHARD_BYTES", 2**18)
-        assert extract(runs["rte"], folder) == 0
+    assert extract(runs["rte"], folder) == 0
     return folder
 
 
@@ -207,6 +207,42 @@ def test_a_store_of_something_else_is_refused(store, runs, tmp_path, capsys):
     assert "is not empty and holds no store" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("task", ["rte", "squad2"])
+def test_a_part_of_the_rows_is_what_training_with_the_same_flags_reads(runs, task, tmp_path):
+    part = {"train_examples": 12, "dev_examples": 7}
+    words = [word for name, value in part.items() for word in (f"--{name}", str(value))]
+    assert extract(runs[task], tmp_path / "store", *words) == 0
+    splits = ActivationStore(tmp_path / "store").manifest["splits"]
+    whole = {split: len(rows(Run.open(runs[task]), task, split)) for split in ("train", "dev")}
+    assert all(splits[split]["rows"] < count / 3 for split, count in whole.items())
+    settings = dict(task=task, data="sample", max_length=32, epochs=1, batch_size=4,
+                    activations=str(tmp_path / "store"), **OWN.get(task, {}))
+    Run.train(settings, **part, output=str(tmp_path / "run"))
+    with pytest.raises(UserError, match="not in this store"):
+        Run.train(settings, train_examples=30, dev_examples=7, output=str(tmp_path / "more"))
+
+
+@pytest.mark.slow
+def test_killed_at_random_it_ends_with_the_same_bytes(store, runs, tmp_path):
+    folder, moments = tmp_path / "store", random.Random(7)
+    command = [sys.executable, "-m", "data_prep.activations", "--run", runs["rte"], "--output",
+               str(folder), "--shard_mb", "0.25"]
+    shards = len(list(store.glob("*.tfrecord")))
+    for number in (1, shards // 2):
+        process = subprocess.Popen(command, cwd=REPOSITORY, start_new_session=True,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while len(list(folder.glob("*.tfrecord"))) < number:
+            assert process.poll() is None, "ended before its kill"
+            time.sleep(0.001)
+        time.sleep(moments.uniform(0, 0.02))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        assert len(list(folder.glob("*.index.safetensors"))) < shards
+    assert subprocess.run(command, cwd=REPOSITORY).returncode == 0
+    found = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert found == {path.name: path.read_bytes() for path in store.iterdir()}
+
+
 def test_too_small_a_disk_is_found_before_the_first_byte(runs, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 1000))
     assert extract(runs["rte"], tmp_path / "store") == 2
@@ -245,6 +281,7 @@ def test_an_encoder_may_be_trained_first(tmp_path):
              "first", "--output", str(tmp_path / "store")]
     assert activations.main(words) == 0
     assert activations.main(words) == 0  # The run is there, and every shard.
-    opened = Run.open(tmp_path / "store" / "run")
+    trained = Run.open(tmp_path / "store" / "run").folder.path / "train_rows.txt"
     found = ActivationStore(tmp_path / "store")
-    assert found.rows_of(rows(opened, "sst", "train"), "train").read(0).shape[0] == 1
+    assert len(trained.read_text().split()) == found.manifest["splits"]["train"]["rows"] == 8
+    assert all(len(states) == 1 for states, _ in found.split("train").labelled())

@@ -10,7 +10,7 @@ from safetensors.numpy import load_file
 from data_prep import activations
 from tfglue import convert, evaluate, train
 from tfglue.errors import UserError
-from tfglue.models.adapter_pooler import PRESETS
+from tfglue.models.head_config import published_heads
 from tfglue.run import Run
 
 SMALL_BERT = str(Path(__file__).parents[1] / "reference" / "small_bert")
@@ -60,11 +60,12 @@ def test_it_equals_training_beside_the_frozen_encoder(stores, place, task, head,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("preset", PRESETS)
-def test_every_preset_trains_on_a_store(stores, preset, tmp_path):
+@pytest.mark.parametrize("head", published_heads())
+def test_every_preset_trains_on_a_store(stores, head, tmp_path):
+    preset = head.partition("=")[2]
     task = "squad2" if preset.startswith("span") or preset == "ap_squad" else "rte"
     run = Run.train(
-        SHORT, task=task, head=f"adapter_pooler:preset={preset}", activations=str(stores[task]),
+        SHORT, task=task, head=head, activations=str(stores[task]),
         learning_rate=5e-3, epochs=4, dev_examples=8, output=str(tmp_path / "run"),
         **OWN.get(task, {}),
     )
@@ -84,6 +85,57 @@ def test_the_run_holds_its_encoder_and_answers_from_text(stores, tmp_path):
     assert "AdapterPooler" in type(opened.model.heads["rte"]).__name__
     assert 0 <= before["accuracy"] <= 1
     assert convert.main(["--run", str(run.folder.path), "--output", str(tmp_path / "bert")]) == 2
+
+
+def test_projected_states_train_as_they_would_beside_the_encoder(stores, place, tmp_path):
+    store, head = tmp_path / "store", "adapter_pooler:size=5,projected=12"
+    words = ["--run", str(place / "rte"), "--output", str(store), "--dtype", "float32"]
+    assert activations.main([*words, "--project", "12"]) == 0
+    own = dict(SHORT, task="rte", head=head, dev_examples=40)
+    stored = Run.train(own, activations=str(store), output=str(tmp_path / "stored"))
+    beside = Run.train(own, init=str(place / "rte"), freeze="encoder",
+                       output=str(tmp_path / "beside"))
+    for name, value in tensors(beside).items():
+        assert np.allclose(tensors(stored)[name], value, atol=2e-4), name
+    text = [("a dog barks", "an animal makes a sound")]
+    assert stored.predict(text)[0]["label"] == beside.predict(text)[0]["label"]
+    for wrong in ("adapter_pooler:size=5", "linear", "adapter_pooler:projected=11"):
+        with pytest.raises(UserError, match="projected to 12 units"):
+            Run.train(own | {"head": wrong}, activations=str(store), output=str(tmp_path / "no"))
+
+
+@pytest.mark.parametrize("task", ["rte", "ner"])
+def test_what_is_whole_of_a_damaged_store_is_used_on_request(place, stores, task, tmp_path, capsys):
+    store = tmp_path / "store"
+    words = ["--run", str(place / task), "--output", str(store), "--shard_mb", "0.2"]
+    assert activations.main(words) == 0
+    shard = sorted(store.glob("train-*.tfrecord"))[1]
+    content = bytearray(shard.read_bytes())
+    for place in range(0, len(content), 1000):  # Every row, since some rows are there twice.
+        content[place] ^= 1
+    shard.write_bytes(content)
+    own = dict(SHORT, task=task, train_examples=None, dev_examples=8, epochs=1,
+               activations=str(store))
+    with pytest.raises(UserError, match=f"{shard.name}: row .* is damaged"):
+        Run.train(own, output=str(tmp_path / "no"))
+    Run.train(own, skip_damaged=True, output=str(tmp_path / "run"))
+    said = capsys.readouterr().out
+    assert f"left out: {shard}" in said and "the others are in damaged shards" in said
+    sorted(store.glob("dev-*.tfrecord"))[0].write_bytes(b"")
+    with pytest.raises(UserError, match=f"rows of {task} dev are not in this store"):
+        Run.train(own, skip_damaged=True, output=str(tmp_path / "dev"))
+
+
+def test_learned_shares_of_layers_are_written(stores, tmp_path):
+    run = Run.train(SHORT, task="rte", head="adapter_pooler:size=5,pooling=softmax", dev_examples=8,
+                    activations=str(stores["rte"]), output=str(tmp_path / "run"))
+    weights = tensors(run)["pooling.weights"]
+    expected = np.exp(weights) / np.exp(weights).sum()
+    with open(run.folder.path / "layer_weights.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["state"] for row in rows] == [str(n) for n in range(len(weights))]
+    assert np.allclose([float(row["share"]) for row in rows], expected, atol=1e-6)
+    assert (run.folder.path / "layer_weights.png").stat().st_size > 3000
 
 
 def test_a_store_in_half_the_bytes_gives_nearly_the_same(stores, place, tmp_path):
@@ -114,6 +166,7 @@ def test_a_resumed_run_goes_on_from_the_store(stores, tmp_path):
         ({"task": "sst"}, "rows of sst train are not in this store"),
         ({"head": "adapter_poller"}, "did you mean 'adapter_pooler'"),
         ({"head": "adapter_pooler:width=3"}, "unknown key 'width'"),
+        ({"head": "convolution", "strategy": "mirrored"}, "several devices do not share"),
     ],
 )
 def test_mistakes_get_one_line(stores, tmp_path, settings, message):

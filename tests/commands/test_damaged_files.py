@@ -14,7 +14,8 @@ import yaml
 from tests.scored_runs import ENCODER, write_run, write_series
 from tfglue import compare, submit, tasks
 from tfglue.errors import UserError
-from tfglue.leaderboard_answers import FinishedRun, answerable, owners
+from tfglue.finished_run import FinishedRun
+from tfglue.leaderboard_answers import answerable, owners
 from tfglue.tasks.serialization import task_to_dict
 
 GONE = object()

@@ -345,3 +345,11 @@ def test_a_config_that_asks_for_another_tokenizer_is_an_error(tmp_path, config, 
 def test_a_vocabulary_given_as_a_list_is_checked_too():
     with pytest.raises(UserError, match="vocabulary:5: token 'a' is in line 4"):
         BertTokenizer(["[PAD]", "[UNK]", "[CLS]", "a", "a"], lower_case=True)
+
+
+def test_many_tokenizers_in_one_process_are_no_reason_for_a_warning(caplog):
+    for number in range(8):
+        vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", f"##{number}"]
+        ids, _ = BertTokenizer(vocabulary, lower_case=True).tokenize_all([f"a{number}"])
+        assert ids.tolist() == [4, 5]
+    assert "retracing" not in caplog.text

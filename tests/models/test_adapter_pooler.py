@@ -11,6 +11,7 @@ from tfglue.errors import UserError
 from tfglue.models.adapter_pooler import PRESETS, AdapterPooler, AdapterPoolerConfig
 from tfglue.models.head_config import read_head
 from tfglue.models.initialization import initialize_weights
+from tfglue.models.random_projection import random_matrix
 
 BATCH, TIME, STATES, WIDTH, OUTPUTS = 3, 7, 4, 6, 2
 BASE, LARGE = (768, 13), (1024, 25)
@@ -114,6 +115,17 @@ def test_the_pooled_output_may_count_as_a_state(encoded):
     assert np.allclose(head(encoded), expected(encoded, head), atol=2e-5)
 
 
+def test_projected_states_are_read_from_both_sides(encoded):
+    head = head_of(projected=4, size=5, skip=True)
+    projection = random_matrix(WIDTH, 4)
+    assert projection.var() == pytest.approx(1 / 4, rel=0.5)
+    stored = dict(encoded, hidden_states=tuple(s @ projection for s in encoded["hidden_states"]))
+    assert np.allclose(head(stored), expected(stored, head), atol=2e-5)
+    assert np.allclose(head(encoded), head(stored), atol=2e-5)
+    counted = sum(int(np.prod(weight.shape)) for weight in head.named_weights().values())
+    assert counted == head.config.parameter_count(WIDTH, STATES, OUTPUTS)
+
+
 @pytest.mark.parametrize("tokens", ["mean", "first", "flatten"])
 def test_padding_has_no_influence(encoded, tokens):
     head = head_of(tokens=tokens, size=5, length=6)
@@ -190,6 +202,8 @@ def test_it_survives_saving_and_loading(encoded, settings, tmp_path):
         ({"size": 0, "order": "pooling_first", "pooling": "mean"}, "needs a size above 0"),
         ({"order": "pooling_first"}, "needs pooling=softmax or pooling=mean"),
         ({"pooled": True}, "goes with tokens=first"),
+        ({"order": "both", "pooling": "softmax"}, "leave pooling out"),
+        ({"order": "both", "pooling": "mean"}, "leave pooling out"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(settings, message):

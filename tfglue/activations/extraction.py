@@ -13,15 +13,12 @@ import tensorflow as tf
 from tfglue.activations.hidden_states import HiddenStates
 from tfglue.activations.shard import Shard, index_of, write_shard
 from tfglue.activations.store import MANIFEST, read_manifest, row_keys, write_manifest
-from tfglue.activations.store_form import StoreForm
+from tfglue.activations.store_form import SHARD_MB, StoreForm
 from tfglue.data.batches import batches_by_length
 from tfglue.data.examples import Examples
 from tfglue.data.features import Features
 from tfglue.errors import UserError
 from tfglue.models.encoder import BertEncoder
-
-SHARD_BYTES = 128 * 2**20
-"""About so large are shards: small enough that a kill costs little, large enough to read fast."""
 
 RUN = "run"
 """Where in the store's folder the run lies that was trained for it."""
@@ -47,6 +44,7 @@ class Extraction:
         form: what is kept of each row.
         facts: what the manifest says of encoder, run and task.
         folder: the store.
+        shard_mb: about so large is a shard.
     """
 
     def __init__(
@@ -56,12 +54,17 @@ class Extraction:
         form: StoreForm,
         facts: Mapping[str, Any],
         folder: Path,
+        shard_mb: float = SHARD_MB,
     ):
         self.splits = dict(splits)
         self.form = form
         self.folder = Path(folder)
-        self._states = HiddenStates(encoder, form.layers, form.tokens == "first")
-        self.borders = {name: _borders(rows, form) for name, (_, rows) in splits.items()}
+        self._states = HiddenStates(
+            encoder, form.layers, form.tokens == "first", form.width if form.projected else None
+        )
+        self.borders = {
+            name: _borders(rows, form, shard_mb * 1e6) for name, (_, rows) in splits.items()
+        }
         self.manifest = {
             **facts,
             "form": form.to_dict(),
@@ -197,10 +200,10 @@ def _row_bytes(features: Features, form: StoreForm) -> np.ndarray:
     return form.bytes_of(features.lengths) + 4 * features.lengths + _OVERHEAD
 
 
-def _borders(features: Features, form: StoreForm) -> list[int]:
+def _borders(features: Features, form: StoreForm, shard_bytes: float) -> list[int]:
     """Numbers of the first rows of the shards, and of the row after the last."""
     after = np.cumsum(_row_bytes(features, form))
-    shards = max(1, round(after[-1] / SHARD_BYTES))
+    shards = max(1, round(after[-1] / shard_bytes))
     cuts = np.searchsorted(after, after[-1] * np.arange(1, shards) / shards)
     return list(dict.fromkeys([0, *(int(cut) + 1 for cut in cuts), len(features)]))
 

@@ -1,6 +1,6 @@
 """A folder of activations: what it holds, and reading any rows of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
@@ -25,7 +25,7 @@ _FORM = {
     "format": str,
     "encoder": {"digest": str, "name": str, "num_layers": int},
     "max_length": int,
-    "form": {"layers": [int], "width": int, "dtype": str, "tokens": str},
+    "form": {"layers": [int], "width": int, "dtype": str, "tokens": str, "projected": bool},
     "splits": {str: {"rows": int, "tokens": int, "digest": str, "shards": [str]}},
 }
 
@@ -55,16 +55,21 @@ class ActivationStore:
 
     Args:
         folder: with ``manifest.json`` and the shards.
+        skip_damaged: read every row now, and do without the shards that are not whole.
+
+    Attributes:
+        damaged: what is wrong with each shard that is left out.
 
     Raises:
         UserError: the folder is no store, or a file of it is missing or damaged.
     """
 
-    def __init__(self, folder: str | Path):
+    def __init__(self, folder: str | Path, skip_damaged: bool = False):
         self.folder = Path(folder)
+        self.damaged: list[str] = []
         self.manifest = read_manifest(self.folder)
         self.form = StoreForm.from_dict(self.manifest["form"])
-        self._shards: list[Shard] = []
+        self._shards: dict[str, list[Shard]] = {}
         self._places: dict[bytes, tuple[Shard, int]] = {}
         for split, facts in self.manifest["splits"].items():
             missing = [n for n in facts["shards"] if not index_of(self.folder / n).is_file()]
@@ -74,17 +79,39 @@ class ActivationStore:
                     f"are not written yet, {missing[0]} the first; run the same extraction again, "
                     "which goes on where it was"
                 )
-            for name in facts["shards"]:
-                shard = Shard(self.folder / name)
-                self._shards.append(shard)
+            opened = [self._open(name, skip_damaged) for name in facts["shards"]]
+            self._shards[split] = [shard for shard in opened if shard is not None]
+            for shard in self._shards[split]:
                 for row, key in enumerate(shard.keys):
                     self._places.setdefault(key, (shard, row))
 
+    def _open(self, name: str, skip_damaged: bool) -> Shard | None:
+        try:
+            shard = Shard(self.folder / name)
+            if skip_damaged:
+                shard.verify()
+        except UserError as error:
+            if not skip_damaged:
+                raise
+            self.damaged.append(str(error))
+            return None
+        return shard
+
     def verify(self) -> int:
         """Reads every row, and returns how many. Raises UserError for the first damaged one."""
-        for shard in self._shards:
+        shards = [shard for own in self._shards.values() for shard in own]
+        for shard in shards:
             shard.verify()
-        return sum(map(len, self._shards))
+        return sum(map(len, shards))
+
+    def split(self, name: str) -> "StoredSplit":
+        """The named split. Raises UserError if the store does not hold it."""
+        if name not in self._shards:
+            raise UserError(
+                f"--activations {self.folder}: holds no split '{name}', only "
+                f"{', '.join(self._shards)}; extract it with --splits {name}"
+            )
+        return StoredSplit(self.form, self._shards[name])
 
     def check_encoder(self, digest: str, name: str) -> None:
         """Raises UserError unless the activations are of the encoder with this digest."""
@@ -122,10 +149,24 @@ class ActivationStore:
                 f"{chosen.name} reads all of {task.name}; extract them, or for texts use "
                 "--head linear or adapter_pooler:tokens=first"
             )
+        if self.form.projected and chosen.projected != self.form.width:
+            raise UserError(
+                f"--activations {self.folder}: its states are projected to {self.form.width} "
+                f"units; use --head adapter_pooler:projected={self.form.width}, not {head}"
+            )
+        if self.damaged:
+            features = {**features, "train": self.present(features["train"])}
         return {
             split: replace(rows, stored=self.rows_of(rows, f"{task.name} {split}"))
             for split, rows in features.items()
         }
+
+    def present(self, features: Features) -> Features:
+        """The rows that this store holds. Raises UserError if there are none."""
+        held = [row for row, key in enumerate(row_keys(features)) if key in self._places]
+        if not held:
+            raise UserError(f"--activations {self.folder}: no row to train on is whole")
+        return features if len(held) == len(features) else features.take(np.array(held))
 
     def rows_of(self, features: Features, what: str) -> "StoredRows":
         """The rows of `features`; `what` they are is for the message.
@@ -143,6 +184,36 @@ class ActivationStore:
                 f"{self.manifest['max_length']}; extract what is missing"
             )
         return StoredRows(self.form, [self._places[key] for key in keys])
+
+
+class StoredSplit:
+    """A split of a store, row by row as it was written.
+
+    Args:
+        form: how states are kept.
+        shards: of the split, in order.
+    """
+
+    def __init__(self, form: StoreForm, shards: Sequence[Shard]):
+        self.form = form
+        self.shards = shards
+
+    def labelled(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """States (tokens, layers, width) and labels of every row, one or as many as tokens.
+
+        Raises:
+            UserError: a row has no label, or is damaged.
+        """
+        for shard in self.shards:
+            for row in range(len(shard)):
+                features = shard.read(row).features.feature
+                if "label" not in features:
+                    raise UserError(f"{shard.path}: its rows have no labels; name another split")
+                label = features["label"]
+                values = label.int64_list.value or label.float_list.value
+                yield self.form.decode(features["activations"].bytes_list.value[0]), (
+                    np.array(values)
+                )
 
 
 class StoredRows:

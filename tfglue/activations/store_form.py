@@ -14,6 +14,9 @@ DTYPES = {
     "bfloat16": ml_dtypes.bfloat16, "float16": np.float16, "float32": np.float32, "int8": np.int8,
 }
 TOKENS = ("all", "first")
+SHARD_MB = 128
+"""So large are shards, about: small enough that a kill costs little, large enough to read fast."""
+
 _SCALE = np.float16
 """The type of int8's scales, of which every token and layer has one."""
 
@@ -27,16 +30,19 @@ class StoreForm:
         width: units of a state as it is kept.
         dtype: a name in `DTYPES`; ``int8`` has a float16 scale for every token and layer.
         tokens: ``all`` that are not padding, or the ``first``.
+        projected: whether a fixed random map made the states narrower, see `RandomProjection`.
     """
 
     layers: tuple[int, ...]
     width: int
     dtype: str = "bfloat16"
     tokens: str = "all"
+    projected: bool = False
 
     def __str__(self) -> str:
         layers = ",".join(map(str, self.layers))
-        return f"states {layers} of {self.tokens} tokens, {self.dtype}"
+        width = f", projected to {self.width} units" if self.projected else ""
+        return f"states {layers} of {self.tokens} tokens, {self.dtype}{width}"
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "StoreForm":

@@ -42,6 +42,16 @@ class Examples(ABC):
         """One number an example; equal ones belong on the same side when data are split."""
         return np.arange(len(self))
 
+    @property
+    @abstractmethod
+    def shown_texts(self) -> list[str]:
+        """One text an example, for tables; of questions the question alone."""
+
+    @property
+    @abstractmethod
+    def word_counts(self) -> np.ndarray:
+        """int64 (examples,): words between white space; of questions those of the passage."""
+
     @abstractmethod
     def take(self, rows: np.ndarray) -> "Examples":
         """The chosen examples, in the order of `rows`."""
@@ -92,6 +102,17 @@ class TextExamples(Examples):
         if not np.issubdtype(self.labels.dtype, np.floating):
             return self.labels
         return np.searchsorted(np.quantile(self.labels, [0.2, 0.4, 0.6, 0.8]), self.labels)
+
+    @property
+    def shown_texts(self) -> list[str]:
+        """The texts of every row, pairs with ``|||`` between them."""
+        return [" ||| ".join(row) for row in zip(*self.texts, strict=True)]
+
+    @property
+    def word_counts(self) -> np.ndarray:
+        """int64 (rows,): words of all fields."""
+        return np.array([sum(len(text.split()) for text in row)
+                         for row in zip(*self.texts, strict=True)], np.int64)
 
     def take(self, rows: np.ndarray) -> "TextExamples":
         """The chosen rows, in the order of `rows`."""

@@ -57,6 +57,22 @@ class Features:
         """Which example each row is of, int64 (rows,)."""
         return np.arange(len(self))
 
+    def take(self, rows: np.ndarray) -> "Features":
+        """The named rows in this order, as plain features without stored states."""
+        lengths = self.lengths[rows]
+        splits = np.concatenate([[0], np.cumsum(lengths)])
+        tokens = np.arange(splits[-1]) + np.repeat(self.row_splits[rows] - splits[:-1], lengths)
+        labels = self.labels
+        if labels is not None:
+            labels = labels[tokens] if self.label_per_token else labels[rows]
+        return Features(
+            token_ids=self.token_ids[tokens],
+            row_splits=splits,
+            first_lengths=self.first_lengths[rows],
+            labels=labels,
+            label_per_token=self.label_per_token,
+        )
+
     def rows(self, begin: int, end: int) -> "Features":
         """The rows from `begin` to before `end`, as plain features."""
         first, last = self.row_splits[begin], self.row_splits[end]

@@ -48,6 +48,17 @@ class Questions(Examples):
         """Questions on one passage belong together."""
         return self.context_of
 
+    @property
+    def shown_texts(self) -> list[str]:
+        """The questions."""
+        return self.texts
+
+    @property
+    def word_counts(self) -> np.ndarray:
+        """int64 (questions,): words of the passage."""
+        of_contexts = np.array([len(context.split()) for context in self.contexts], np.int64)
+        return of_contexts[self.context_of]
+
     def context(self, question: int) -> str:
         """The passage of a question."""
         return self.contexts[self.context_of[question]]

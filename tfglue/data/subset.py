@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from tfglue.data.examples import Examples
+
 # The subset has its own seed, so that restarts with other seeds share it.
 _SEED = 20110
 
@@ -31,3 +33,8 @@ def subset_size(total: int, examples: int | None, fraction: float | None) -> int
     if fraction is not None:
         return max(1, round(fraction * total))
     return total
+
+
+def first_examples(examples: Examples, count: int) -> Examples:
+    """So many labelled examples of the nested order, as they stand in the file."""
+    return examples.take(np.sort(nested_order(examples.strata)[:count]))

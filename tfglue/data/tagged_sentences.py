@@ -40,6 +40,16 @@ class TaggedSentences(Examples):
         """All sentences count alike."""
         return np.zeros(len(self), np.int32)
 
+    @property
+    def shown_texts(self) -> list[str]:
+        """The words of every sentence, between blanks."""
+        return [" ".join(self.sentence(row)) for row in range(len(self))]
+
+    @property
+    def word_counts(self) -> np.ndarray:
+        """int64 (sentences,): words."""
+        return np.diff(self.row_splits)
+
     def sentence(self, row: int) -> list[str]:
         """Words of one sentence."""
         return self.words[self.row_splits[row] : self.row_splits[row + 1]]

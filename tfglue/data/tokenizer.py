@@ -152,8 +152,11 @@ class BertTokenizer:
         files.write_json(folder / "tokenizer_config.json", {"do_lower_case": self.lower_case})
 
     @cached_property
-    def _compiled(self) -> tf.types.experimental.PolymorphicFunction:
-        return tf.function(self.tokenize, input_signature=[tf.TensorSpec([None], tf.string)])
+    def _compiled(self) -> tf.types.experimental.ConcreteFunction:
+        # Concrete, since TensorFlow warns of a method that is traced time and again, and takes
+        # several tokenizers (one for each run that is opened) for one.
+        signature = [tf.TensorSpec([None], tf.string)]
+        return tf.function(self.tokenize, input_signature=signature).get_concrete_function()
 
 
 def _check_vocabulary(vocabulary: Sequence[str], source: str) -> None:

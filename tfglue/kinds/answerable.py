@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 from sklearn.metrics import roc_curve
 
-from tfglue.config import null_threshold
+from tfglue.config import has_negatives, null_threshold
 from tfglue.data.span_features import CLS_POSITION
 from tfglue.errors import UserError
 from tfglue.kinds.classify import Classify
-from tfglue.kinds.span import NULL_THRESHOLD, QuestionKind, has_negatives
+from tfglue.kinds.span import NULL_THRESHOLD, QuestionKind
 from tfglue.predictions.answerable import ANSWERABLE, UNANSWERABLE, AnswerablePredictions
 
 
@@ -30,8 +30,13 @@ class Answerable(QuestionKind, Classify):
 
     def predictions(self, task, examples, features, outputs, config, calibration):
         """How sure the model is that each question is answerable."""
-        threshold = calibration.get(NULL_THRESHOLD, null_threshold(config) or 0.0)
-        return AnswerablePredictions(task, examples, features, outputs, threshold)
+        return AnswerablePredictions(
+            task, examples, features, outputs, self.threshold(task, config, calibration)
+        )
+
+    def threshold(self, task, config, calibration):
+        """On the log-odds of being unanswerable."""
+        return calibration.get(NULL_THRESHOLD, null_threshold(config) or 0.0)
 
     def calibrate(self, predictions):
         """The threshold at which both classes are found best, each weighing the same.

@@ -1,14 +1,16 @@
 """A part of a passage that answers a question, or no answer."""
 
+from abc import abstractmethod
+
 import numpy as np
 from keras import ops
 
-from tfglue.config import TrainConfig, null_threshold
+from tfglue.config import TrainConfig, has_negatives, null_threshold
 from tfglue.data.features import NO_LABEL
 from tfglue.data.questions import Questions
 from tfglue.data.span_features import CLS_POSITION, SpanWindowing, span_features
 from tfglue.errors import UserError
-from tfglue.kinds.kind import Kind
+from tfglue.kinds.kind import Calibration, Kind
 from tfglue.metrics.null_threshold import best_threshold
 from tfglue.models.encoder import MASKED_SCORE
 from tfglue.predictions.spans import SpanPredictions
@@ -24,11 +26,20 @@ class QuestionKind(Kind):
 
     def encode(self, task, examples, tokenizer, config, training=False):
         """Windows of at most `max_length` tokens."""
-        windowing = SpanWindowing(
+        return span_features(examples, tokenizer, self.windowing(task, config), training)
+
+    def windowing(self, task: Task, config: TrainConfig) -> SpanWindowing:
+        """How passages are cut."""
+        return SpanWindowing(
             config.max_length, config.doc_stride, config.max_query_length,
             has_negatives(task, config),
         )
-        return span_features(examples, tokenizer, windowing, training)
+
+    @abstractmethod
+    def threshold(
+        self, task: Task, config: TrainConfig, calibration: Calibration
+    ) -> float | None:
+        """How far having no answer must win to be the answer; None where all have an answer."""
 
     def tuning_share(self, task, config):
         """A tenth, where a threshold is to be tuned."""
@@ -90,14 +101,17 @@ class Span(QuestionKind):
 
     def predictions(self, task, examples, features, outputs, config, calibration):
         """The best spans of each question."""
-        threshold = None
-        if has_negatives(task, config):
-            given = null_threshold(config)
-            threshold = calibration.get(NULL_THRESHOLD, 0.0) if given is None else given
         return SpanPredictions(
             task, examples, features, outputs, config.n_best_size, config.max_answer_length,
-            threshold,
+            self.threshold(task, config, calibration),
         )
+
+    def threshold(self, task, config, calibration):
+        """The given one, or what was tuned, on the difference of scores."""
+        if not has_negatives(task, config):
+            return None
+        given = null_threshold(config)
+        return calibration.get(NULL_THRESHOLD, 0.0) if given is None else given
 
     def classes(self, features):
         """Windows with and without the answer."""
@@ -114,8 +128,3 @@ class Span(QuestionKind):
             scores.f1, scores.has_answer, scores.answered, predictions.null_differences
         )
         return {NULL_THRESHOLD: best.value}
-
-
-def has_negatives(task: Task, config: TrainConfig) -> bool:
-    """Whether questions may have no answer: the `--negatives` setting, or as the task says."""
-    return {"auto": task.negatives, "true": True, "false": False}[config.negatives]

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from tfglue.errors import UserError, suggestion
+from tfglue.errors import UserError
 from tfglue.flags import setting
 from tfglue.models.activation import ACTIVATIONS
 from tfglue.models.dropout import Dropout
@@ -15,6 +15,7 @@ from tfglue.models.heads import HEAD_DROPOUT_SITE
 from tfglue.models.layer_pooling import POOLINGS, LayerPooling
 from tfglue.models.layer_projection import LayerProjection
 from tfglue.models.parts import weights_of
+from tfglue.models.random_projection import RandomProjection
 
 ORDERS = ("projection_first", "pooling_first", "both")
 TOKENS = ("mean", "first", "flatten")
@@ -57,6 +58,7 @@ class AdapterPoolerConfig(HeadConfig):
 
     name = "adapter_pooler"
     all_layers = True
+    presets = PRESETS
 
     size: int = setting(64, "units that each state is projected to; 0 for none", kind=int, least=0)
     shared: bool = setting(True, "one projection for all layers, or one for each", kind=bool)
@@ -65,6 +67,8 @@ class AdapterPoolerConfig(HeadConfig):
     order: str = setting("projection_first", "what comes first", choices=ORDERS)
     skip: bool = setting(False, "append the last layer's state", kind=bool)
     pooled: bool = setting(False, "the pooled output counts as a state before all", kind=bool)
+    projected: int = setting(0, "units of states that a fixed random map made; 0 for none",
+                             kind=int, least=0)
     tokens: str = setting("mean", "of texts: how tokens become one", choices=TOKENS)
     length: int = setting(128, "of tokens=flatten: places that there are", kind=int, least=1)
 
@@ -75,20 +79,15 @@ class AdapterPoolerConfig(HeadConfig):
             raise UserError(
                 f"--head {self.name}: order=pooling_first needs pooling=softmax or pooling=mean"
             )
+        if self.order == "both" and self.pooling != "concat":
+            raise UserError(
+                f"--head {self.name}: order=both has the concatenation beside the learned mixture; "
+                "leave pooling out"
+            )
         if self.pooled and self.tokens != "first":
             raise UserError(f"--head {self.name}: pooled=true goes with tokens=first")
-
-    @classmethod
-    def of(cls, values, where):
-        """As for all settings; ``preset`` stands for those of `PRESETS`, others win over them."""
-        values = dict(values)
-        name = values.pop("preset", None)
-        if name is not None and name not in PRESETS:
-            raise UserError(
-                f"{where}: unknown preset '{name}'{suggestion(name, PRESETS)} "
-                f"(known: {', '.join(PRESETS)})"
-            )
-        return super().of({**PRESETS.get(name, {}), **values}, where)
+        if self.pooled and self.projected:
+            raise UserError(f"--head {self.name}: pooled=true needs states that are not projected")
 
     def all_tokens(self, every_token):
         return every_token or self.tokens != "first"
@@ -117,6 +116,7 @@ class AdapterPoolerConfig(HeadConfig):
             outputs: logits of a text or token.
             every_token: whether every token is answered.
         """
+        hidden_dim = self.projected or hidden_dim
         one = hidden_dim * self.size + self.size
         projections = {
             "projection_first": one if self.shared else one * num_states,
@@ -141,6 +141,7 @@ class AdapterPooler(keras.layers.Layer):
     - ``pooling_first``: f(p(X)), its "Tenney" and "MeanAvg" heads;
     - ``both``: the concatenation f(X) of all layers beside f'(gamma sum softmax(w) X).
 
+    With `projected`, X is what a fixed random map made of the states, as in stores of that form.
     With `skip` the last state is appended. For texts, tokens become one by the mean over those that
     are not padding, by the first one, or laid side by side (the published form, which ties the head
     to a length). Then a linear layer. Concatenated units are ordered unit by unit, the layers of
@@ -178,6 +179,15 @@ class AdapterPooler(keras.layers.Layer):
         self.every_token = every_token
         if every_token and config.pooled:
             raise UserError(f"--head {config.name}: pooled=true is for texts, not for every token")
+        if config.projected >= hidden_dim:
+            raise UserError(
+                f"--head {config.name}: projected={config.projected} must be less than the "
+                f"encoder's {hidden_dim} units"
+            )
+        self.random_projection = None
+        if config.projected:
+            self.random_projection = RandomProjection(hidden_dim, config.projected, dtype="float32")
+        width = config.projected or hidden_dim
         states = num_states + config.pooled
         own = {"dtype": self.dtype_policy}
         self.pooling = None
@@ -186,14 +196,14 @@ class AdapterPooler(keras.layers.Layer):
         self.projection = self.second_projection = None
         if config.size and config.order != "pooling_first":
             self.projection = LayerProjection(
-                hidden_dim, config.size, states, config.shared, config.activation, **own
+                width, config.size, states, config.shared, config.activation, **own
             )
         if config.order != "projection_first":
             self.second_projection = LayerProjection(
-                hidden_dim, config.size, 1, True, config.activation, **own
+                width, config.size, 1, True, config.activation, **own
             )
         self.dropout = Dropout(dropout, HEAD_DROPOUT_SITE)
-        width = config.width(hidden_dim, states)
+        width = config.width(width, states)
         if config.tokens == "flatten" and not every_token:
             width *= config.length
         self.dense = keras.layers.Dense(
@@ -209,6 +219,13 @@ class AdapterPooler(keras.layers.Layer):
     def reads_pooled_output(self) -> bool:
         """Whether the encoder's pooler is used."""
         return self.config.pooled
+
+    def layer_shares(self) -> dict[str, float]:
+        """What the learned pooling gives each state, in sum 1; nothing where none is learned."""
+        if self.pooling is None or not self.pooling.learned:
+            return {}
+        names = ["pooled"] * self.config.pooled + [str(n) for n in range(self.num_states)]
+        return dict(zip(names, self.pooling.shares(), strict=True))
 
     def call(self, encoded, dropout_seed=None):
         """Maps what the encoder gives to logits.
@@ -227,6 +244,8 @@ class AdapterPooler(keras.layers.Layer):
         if self.config.pooled:
             hidden_states.insert(0, encoded["pooled_output"][:, None])
         states = ops.stack([ops.cast(state, "float32") for state in hidden_states], axis=2)
+        if self.random_projection is not None:
+            states = self.random_projection(states)
         read = self._of_tokens(states)
         if not self.every_token:
             read = self._of_text(read, ops.cast(encoded["padding_mask"], "float32"))

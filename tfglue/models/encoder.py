@@ -173,9 +173,12 @@ class BertEncoder(keras.Model):
         """What `call` returns, from hidden states that were computed before.
 
         Args:
-            hidden_states: (batch, time, num_layers + 1, hidden_dim), of any float type.
+            hidden_states: (batch, time, num_layers + 1, hidden_dim), of any float type. States of
+                another width were projected, and have no pooled output.
         """
         states = tuple(ops.unstack(ops.cast(hidden_states, "float32"), axis=2))
+        if states[-1].shape[-1] != self.hidden_dim:
+            return {"hidden_states": states}
         return {"hidden_states": states, "pooled_output": self.pooler(states[-1][:, 0, :])}
 
     def _attention_mask(self, padding_mask, token_ids):

@@ -1,9 +1,11 @@
 """Settings of a head, and the names that heads have."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tfglue.errors import UserError, suggestion
 from tfglue.named_settings import NamedSettings, read_named
 from tfglue.registry import Registry
 
@@ -18,6 +20,22 @@ class HeadConfig(NamedSettings):
     flag = "head"
     all_layers: ClassVar[bool]
     """Whether states of all layers are read, or the last one's alone."""
+    projected: ClassVar[int] = 0
+    """Units of a fixed random map that states go through, or went through before; 0 for none."""
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Published settings by name."""
+
+    @classmethod
+    def of(cls, values, where):
+        """As for all settings; ``preset`` stands for one of `presets`, others win over it."""
+        values = dict(values)
+        name = values.pop("preset", None)
+        if name is not None and name not in cls.presets:
+            known = f"known: {', '.join(cls.presets)}" if cls.presets else "it has none"
+            raise UserError(
+                f"{where}: unknown preset '{name}'{suggestion(name, cls.presets)} ({known})"
+            )
+        return super().of({**cls.presets.get(name, {}), **values}, where)
 
     @abstractmethod
     def all_tokens(self, every_token: bool) -> bool:
@@ -31,7 +49,9 @@ class HeadConfig(NamedSettings):
 
         Its `call` takes ``(encoded, dropout_seed)``. It has `num_outputs`, `named_weights()`,
         `every_token` (whether every token is answered, or the text), `pooled_only` (whether it
-        reads the pooled output and nothing else) and `reads_pooled_output`.
+        reads the pooled output and nothing else) and `reads_pooled_output`. Statistics that
+        follow the batches without a gradient are among the named weights, as ``moving_mean`` and
+        ``moving_variance``.
 
         Args:
             num_outputs: logits of a text or token.
@@ -54,8 +74,19 @@ def read_head(text: str) -> HeadConfig:
     Raises:
         UserError: for an unknown name or key, with the nearest one, or a value out of place.
     """
+    return read_named(text, _all_heads())
+
+
+def published_heads() -> tuple[str, ...]:
+    """Every preset as a ``--head`` setting."""
+    heads = _all_heads()
+    return tuple(f"{name}:preset={preset}" for name in heads for preset in heads.get(name).presets)
+
+
+def _all_heads() -> Registry[type[HeadConfig]]:
     # Each file that declares a head adds it.
     import tfglue.models.adapter_pooler
-    import tfglue.models.heads  # noqa: F401
+    import tfglue.models.heads
+    import tfglue.models.layer_convolution  # noqa: F401
 
-    return read_named(text, HEADS)
+    return HEADS

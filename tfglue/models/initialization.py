@@ -38,9 +38,11 @@ def initialize_weights(
     """Draws every weight anew: the same seed and name give the same values in any process.
 
     Neither the order of creation nor a global random state plays a part, so that adding a weight
-    leaves the others as they were. Names that end in ``gamma`` become ones, ``bias``, ``beta`` and
-    ``amplitude`` zeros, all others a normal distribution truncated at two standard deviations, as
-    in Google's BERT code (`transformers` does not truncate).
+    leaves the others as they were. Names that end in ``gamma`` or ``moving_variance`` become ones,
+    ``bias``, ``beta``, ``amplitude`` and ``moving_mean`` zeros, ``filters`` of convolutions are
+    drawn by their fan-in (He et al. 2015, equation 10), all others from a normal distribution
+    truncated at two standard deviations, as in Google's BERT code (`transformers` does not
+    truncate).
 
     Args:
         named_weights: weights by their stable names, as `named_weights()` of a model gives them.
@@ -49,10 +51,13 @@ def initialize_weights(
     """
     for name, variable in named_weights.items():
         kind = name.rpartition(".")[2]
-        if kind == "gamma":
+        if kind in ("gamma", "moving_variance"):
             variable.assign(ops.ones(variable.shape, variable.dtype))
-        elif kind in ("bias", "beta", "amplitude"):
+        elif kind in ("bias", "beta", "amplitude", "moving_mean"):
             variable.assign(ops.zeros(variable.shape, variable.dtype))
+        elif kind == "filters":
+            draw = keras.initializers.HeNormal(seed=_seed_of(name, seed))
+            variable.assign(draw(variable.shape, variable.dtype))
         else:
             draw = keras.initializers.TruncatedNormal(stddev=stddev, seed=_seed_of(name, seed))
             variable.assign(draw(variable.shape, variable.dtype))

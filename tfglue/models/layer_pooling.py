@@ -36,6 +36,10 @@ class LayerPooling(keras.layers.Layer):
         shares = ops.softmax(self.layer_weights.value) * self.gamma.value
         return ops.einsum("...lf,l->...f", states, ops.cast(shares, states.dtype))
 
+    def shares(self) -> list[float]:
+        """The softmax of the learned weights, gamma left out."""
+        return ops.convert_to_numpy(ops.softmax(self.layer_weights.value)).tolist()
+
     def named_weights(self) -> dict[str, keras.Variable]:
         """Weights by our own stable names."""
         return {"weights": self.layer_weights, "gamma": self.gamma} if self.learned else {}

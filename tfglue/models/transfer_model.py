@@ -9,6 +9,9 @@ from tfglue.models.encoder import BertEncoder
 from tfglue.models.heads import LinearHead
 from tfglue.models.parts import weights_of
 
+RUNNING_STATISTICS = (".moving_mean", ".moving_variance")
+"""How names of weights end that follow the batches without a gradient."""
+
 
 @keras.saving.register_keras_serializable(package="tfglue")
 class TransferModel(keras.Model):
@@ -67,6 +70,14 @@ class TransferModel(keras.Model):
             name: weight
             for name, weight in self.named_weights().items()
             if weight.trainable and any(self._uses(task, name) for task in tasks)
+        }
+
+    def changing_weights(self) -> dict[str, keras.Variable]:
+        """All that training changes: trained weights, and what heads keep of the batches."""
+        return self.trained_weights() | {
+            name: weight
+            for name, weight in self.named_weights().items()
+            if name.endswith(RUNNING_STATISTICS)
         }
 
     def _uses(self, task: str, name: str) -> bool:

@@ -1,6 +1,6 @@
 """Whether a passage answers a question: windows say so one by one, questions by all of theirs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -49,10 +49,19 @@ class AnswerablePredictions(ClassPredictions):
         """Class ids, (questions,)."""
         return np.where(self.null_differences > self.threshold, UNANSWERABLE, ANSWERABLE)
 
+    def combined(self, others, mode):
+        """The classes' probabilities combined, window by window; the mean of the thresholds."""
+        threshold = float(np.mean([one.threshold for one in (self, *others)]))
+        return replace(super().combined(others, mode), threshold=threshold)
+
+    @property
+    def gold(self):
+        """Class ids, (questions,)."""
+        return np.where(self.examples.answerable, ANSWERABLE, UNANSWERABLE)
+
     def metrics(self):
         """``average_precision`` of finding what is unanswerable, and ``accuracy``."""
-        labels = np.where(self.examples.answerable, ANSWERABLE, UNANSWERABLE)
         return {
-            "average_precision": average_precision(labels, self.probabilities[:, UNANSWERABLE]),
-            "accuracy": accuracy(labels, self.values),
+            "average_precision": average_precision(self.gold, self.probabilities[:, UNANSWERABLE]),
+            "accuracy": accuracy(self.gold, self.values),
         }

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -22,7 +22,7 @@ class Outputs:
 
     Args:
         logits: float32 (rows, outputs), or (tokens, outputs) from a head that answers every token,
-            of all rows in a row as `Features.token_ids` holds them.
+            of all rows in a row as `Features.token_ids` holds them; float64 from an ensemble.
         losses: float32 (rows,), summed over a row's loss terms; None if the rows are unlabelled.
     """
 
@@ -46,6 +46,15 @@ class Predictions(ABC):
     features: Features
     outputs: Outputs
 
+    @abstractmethod
+    def combined(self, others: Sequence[Self], mode: str) -> Self:
+        """What an ensemble answers whose members answer so; its outputs have no losses.
+
+        Args:
+            others: of the same task and examples.
+            mode: how probabilities are combined, one of `tfglue.predictions.combination.MODES`.
+        """
+
     def score(self) -> dict[str, float]:
         """The task's metrics, and the mean loss, over all examples at once.
 
@@ -60,6 +69,28 @@ class Predictions(ABC):
     @abstractmethod
     def metrics(self) -> dict[str, float]:
         """The task's metrics, the main one first."""
+
+    @property
+    @abstractmethod
+    def answer_texts(self) -> list[str]:
+        """The answer to every example, for tables."""
+
+    @property
+    @abstractmethod
+    def gold_texts(self) -> list[str]:
+        """What would have been right, likewise."""
+
+    @property
+    def right(self) -> np.ndarray | None:
+        """bool (examples,): whether the answer is right; None where it is more or less near."""
+        return None
+
+    def second_scores(self) -> dict[str, np.ndarray]:
+        """Scores of the best answers other than those given, (examples,), where there are some.
+
+        The first of them is 1 where that answer is right and 0 where not.
+        """
+        return {}
 
     @abstractmethod
     def records(self) -> list[dict[str, Any]]:

@@ -1,13 +1,15 @@
 """Answers that are one class or one score for each example."""
 
 from abc import abstractmethod
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 from scipy.special import softmax
 
 from tfglue.metrics import compute
-from tfglue.predictions.predictions import Predictions, nine_digits, tab_separated
+from tfglue.predictions.combination import check_mode, combined_classes
+from tfglue.predictions.predictions import Outputs, Predictions, nine_digits, tab_separated
 
 
 class RowPredictions(Predictions):
@@ -18,9 +20,14 @@ class RowPredictions(Predictions):
     def values(self) -> np.ndarray:
         """What metrics compare with labels, (rows,)."""
 
+    @property
+    def gold(self) -> np.ndarray:
+        """What `values` would have to be, (examples,)."""
+        return self.examples.labels
+
     def metrics(self):
         """The task's metrics of `values` against the labels."""
-        return compute(self.task.metrics, self.examples.labels, self.values)
+        return compute(self.task.metrics, self.gold, self.values)
 
     def text(self):
         """The records as tab-separated text with a header."""
@@ -44,6 +51,32 @@ class ClassPredictions(RowPredictions):
         """Class ids."""
         return np.argmax(self.outputs.logits, axis=-1)
 
+    def combined(self, others, mode):
+        """The classes' probabilities combined, row by row."""
+        logits = combined_classes([one.outputs.logits for one in (self, *others)], mode)
+        return replace(self, outputs=Outputs(logits, None))
+
+    @property
+    def answer_texts(self):
+        """The labels of `values`."""
+        return [self.task.labels[value] for value in self.values]
+
+    @property
+    def gold_texts(self):
+        """The labels of `gold`."""
+        return [self.task.labels[value] for value in self.gold]
+
+    @property
+    def right(self):
+        """bool (examples,): whether the label is the gold one."""
+        return self.values == self.gold
+
+    def second_scores(self):
+        """``accuracy`` of the most probable labels other than those given."""
+        others = self.probabilities.copy()
+        others[np.arange(len(others)), self.values] = -1.0
+        return {"accuracy": (others.argmax(axis=-1) == self.gold).astype(float)}
+
     def records(self):
         """``id``, ``label``, and ``probability_<label>`` of every label."""
         columns = [f"probability_{label}" for label in self.task.labels]
@@ -64,6 +97,22 @@ class ScorePredictions(RowPredictions):
         """Scores, clipped to the task's range."""
         scores = self.outputs.logits[:, 0].astype(np.float64)
         return np.clip(scores, *self.task.score_range) if self.task.score_range else scores
+
+    def combined(self, others, mode):
+        """The mean of the scores answered, so of those that are clipped to the task's range."""
+        check_mode(mode, self.task.kind)
+        scores = np.mean([one.values for one in (self, *others)], axis=0)
+        return replace(self, outputs=Outputs(scores[:, None], None))
+
+    @property
+    def answer_texts(self):
+        """The scores as they are written."""
+        return [str(score) for score in nine_digits(self.values)]
+
+    @property
+    def gold_texts(self):
+        """The gold scores."""
+        return [str(score) for score in self.gold]
 
     def records(self):
         """``id``, and ``label`` and ``score``, which are the same."""

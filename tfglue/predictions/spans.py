@@ -1,7 +1,7 @@
 """Answers that are a part of a passage, or that there is none."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -15,7 +15,8 @@ from tfglue.files import json_text
 from tfglue.metrics.question_scores import QuestionScores
 from tfglue.metrics.span import official_scores, question_scores
 from tfglue.metrics.span_plot import plot_answering
-from tfglue.predictions.predictions import Predictions, nine_digits, tab_separated
+from tfglue.predictions.combination import combined_positions
+from tfglue.predictions.predictions import Outputs, Predictions, nine_digits, tab_separated
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,52 @@ class SpanPredictions(Predictions):
     @cached_property
     def best_scores(self) -> QuestionScores:
         """Scores of the best answers, no question left unanswered."""
-        golds = [[text for text, _ in golds] for golds in self.examples.answers]
-        return question_scores([span.text for span in self.best_spans], golds)
+        return question_scores([span.text for span in self.best_spans], self._golds)
+
+    def combined(self, others, mode):
+        """The probabilities of start and end combined, each on its own, in every window.
+
+        Answers are then found as any run's are, by the search over spans that are possible and by
+        the mean of the thresholds, and not as the two most probable positions, however they lie to
+        each other, which is what BERTVision took.
+        """
+        logits = [one.outputs.logits for one in (self, *others)]
+        combined = combined_positions(logits, self.features.row_splits, mode)
+        threshold = self.null_threshold
+        if threshold is not None:
+            threshold = float(np.mean([one.null_threshold for one in (self, *others)]))
+        return replace(self, outputs=Outputs(combined, None), null_threshold=threshold)
+
+    @property
+    def answer_texts(self):
+        """The texts of `answers`, empty where there is none."""
+        return [span.text for span in self.answers]
+
+    @property
+    def gold_texts(self):
+        """All gold answers, each once, between bars; empty where there is none."""
+        return [
+            " | ".join(dict.fromkeys(text for text, _ in golds)) for golds in self.examples.answers
+        ]
+
+    @property
+    def right(self):
+        """bool (questions,): whether the answer is an exact match."""
+        return question_scores(self.answer_texts, self._golds).exact == 1
+
+    def second_scores(self):
+        """``exact_match`` and ``f1`` of the first of the n-best answers that is not the one given.
+
+        Having no answer is one of them where that may be. Where there is no second answer, the
+        scores are 0.
+        """
+        others = [
+            next((span.text for span, _ in ranked if span.text != given.text), None)
+            for given, ranked in zip(self.answers, self.ranked(), strict=True)
+        ]
+        found = question_scores([text or "" for text in others], self._golds)
+        there = np.array([text is not None for text in others], bool)
+        return {"exact_match": found.exact * there, "f1": found.f1 * there}
 
     def metrics(self):
         """``f1`` and ``exact_match``, fractions, as the official evaluation scores answers.
@@ -142,7 +187,7 @@ class SpanPredictions(Predictions):
                 "score": nine_digits([dict(ranked)[span]])[0],
             }
             for question_id, span, ranked in zip(
-                self.examples.ids, self.answers, self._ranked(), strict=True
+                self.examples.ids, self.answers, self.ranked(), strict=True
             )
         ]
 
@@ -163,7 +208,7 @@ class SpanPredictions(Predictions):
         files = {"/predictions.json": json_text(texts)}
         best = {
             name: [_official(span, probability) for span, probability in ranked]
-            for name, ranked in zip(ids, self._ranked(), strict=True)
+            for name, ranked in zip(ids, self.ranked(), strict=True)
         }
         files["/nbest_predictions.json"] = json_text(best)
         if self.null_threshold is not None:
@@ -185,7 +230,11 @@ class SpanPredictions(Predictions):
                 title=f"{self.task.name} {place.name}", threshold=self.null_threshold,
             )
 
-    def _ranked(self) -> Iterator[list[tuple[Span, float]]]:
+    @property
+    def _golds(self) -> list[list[str]]:
+        return [[text for text, _ in golds] for golds in self.examples.answers]
+
+    def ranked(self) -> Iterator[list[tuple[Span, float]]]:
         """For each question all that was considered with its probability, best first."""
         for null, best in zip(self.null_spans, self.n_best, strict=True):
             spans = list(best)

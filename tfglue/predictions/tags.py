@@ -1,6 +1,6 @@
 """Answers that are a tag for each word."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -13,7 +13,8 @@ from tfglue.data.tagged_text import tagged_text
 from tfglue.files import json_text
 from tfglue.metrics import tagging
 from tfglue.metrics.classification import f1
-from tfglue.predictions.predictions import Predictions, nine_digits
+from tfglue.predictions.combination import combined_classes
+from tfglue.predictions.predictions import Outputs, Predictions, nine_digits
 
 METRICS = {
     "entity_f1": tagging.entity_f1, "precision": tagging.precision, "recall": tagging.recall,
@@ -37,16 +38,50 @@ class TagPredictions(Predictions):
 
     @cached_property
     def word_logits(self) -> np.ndarray:
-        """float32 (words, tags)."""
-        answering = np.flatnonzero(self.features.word_of_token >= 0)
-        logits = np.empty((len(self.examples.words), len(self.task.labels)), np.float32)
-        logits[self.features.word_of_token[answering]] = self.outputs.logits[answering]
+        """(words, tags), of the outputs' type."""
+        logits = np.empty(
+            (len(self.examples.words), len(self.task.labels)), self.outputs.logits.dtype
+        )
+        logits[self.features.word_of_token[self._answering]] = self.outputs.logits[self._answering]
         return logits
+
+    def combined(self, others, mode):
+        """The tags' probabilities combined, word by word; rows and pieces may differ."""
+        of_words = combined_classes([one.word_logits for one in (self, *others)], mode)
+        logits = np.zeros((len(self.features.token_ids), len(self.task.labels)))
+        logits[self._answering] = of_words[self.features.word_of_token[self._answering]]
+        return replace(self, outputs=Outputs(logits, None))
+
+    @property
+    def answer_texts(self):
+        """The tags of every sentence, between blanks."""
+        return [" ".join(tags) for tags in self._by_sentence(self.tags)]
+
+    @property
+    def gold_texts(self):
+        """The gold tags of every sentence, between blanks."""
+        return [" ".join(tags) for tags in self._by_sentence(self._gold)]
+
+    @property
+    def right(self):
+        """bool (sentences,): whether all tags of the sentence are right."""
+        wrong = np.concatenate([[0], np.cumsum(self.values != self.examples.tags)])
+        return np.diff(wrong[self.examples.row_splits]) == 0
 
     @cached_property
     def values(self) -> np.ndarray:
         """Tag ids, (words,)."""
         return np.argmax(self.word_logits, axis=-1)
+
+    @cached_property
+    def probabilities(self) -> np.ndarray:
+        """float64 (words, tags)."""
+        return softmax(self.word_logits.astype(np.float64), axis=-1)
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        """Probabilities of these tags, (words,)."""
+        return self.probabilities.max(axis=-1)
 
     @cached_property
     def tags(self) -> list[str]:
@@ -65,13 +100,11 @@ class TagPredictions(Predictions):
 
     def records(self):
         """``id``, ``words``, ``labels``, and ``probabilities`` of these labels."""
-        probabilities = softmax(self.word_logits.astype(np.float64), axis=-1).max(axis=-1)
+        columns = (self.examples.words, self.tags, nine_digits(self.scores))
         return [
-            {"id": sentence_id, "words": words, "labels": tags, "probabilities": nine_digits(sure)}
+            {"id": sentence_id, "words": words, "labels": tags, "probabilities": sure}
             for sentence_id, words, tags, sure in zip(
-                self.examples.ids, self._by_sentence(self.examples.words),
-                self._by_sentence(self.tags), self._by_sentence(probabilities.tolist()),
-                strict=True,
+                self.examples.ids, *map(self._by_sentence, columns), strict=True
             )
         ]
 
@@ -91,6 +124,11 @@ class TagPredictions(Predictions):
             rows = [row._asdict() for row in report(gold, predicted)]
             files["/report.json"] = json_text(rows)
         return files
+
+    @property
+    def _answering(self) -> np.ndarray:
+        """The tokens that answer for a word."""
+        return np.flatnonzero(self.features.word_of_token >= 0)
 
     @property
     def _gold(self) -> list[str]:

@@ -103,7 +103,7 @@ class TrainingLoop:
         self.save_epoch = save_epoch
         self.save_history = save_history
         self.batches = batches
-        self.state = TrainingState(model.trained_weights(), step.optimizer, settings.patience)
+        self.state = TrainingState(model.changing_weights(), step.optimizer, settings.patience)
         self.rate = 0.0
         self._pending: list[tuple[str, Any, int]] = []
         self._saved_at = time.monotonic()

@@ -52,9 +52,7 @@ class Predictor:
             if not head.every_token:
                 logits[rows] = answers
             else:
-                positions = np.arange(answers.shape[1])
-                real = positions < features.lengths[rows][:, None]
-                places = features.row_splits[rows][:, None] + positions
+                places, real = _places(features, rows, answers.shape[1])
                 logits[places[real]] = answers[real]
             if labelled:
                 losses[rows] = outputs["losses"].numpy()[: len(rows)]
@@ -72,6 +70,7 @@ class Predictor:
             self._compiled[key] = tf.function(
                 lambda batch: self._forward(task, batch),
                 input_signature=None if needs_fixed_shapes(self.strategy) else [free_sizes(batch)],
+                autograph=False,
             )
         return self._compiled[key](batch)
 
@@ -89,3 +88,33 @@ class Predictor:
             name: self.strategy.experimental_local_results(value)[0]
             for name, value in answers.items()
         }
+
+
+def row_losses(
+    kind: Kind, features: Features, logits: np.ndarray, batch_size: int = 64
+) -> np.ndarray:
+    """Losses of labelled rows for logits that no single model computed, float32 (rows,).
+
+    Args:
+        kind: has the loss.
+        features: the rows.
+        logits: (rows, outputs), or (tokens, outputs) where every token is answered.
+        batch_size: rows that are padded together; it changes speed, not results.
+    """
+    losses = np.empty(len(features), np.float32)
+    for rows in batches_by_length(features, batch_size):
+        batch = padded_batch(features, rows)
+        if kind.every_token:
+            places, real = _places(features, rows, batch["token_ids"].shape[1])
+            padded = logits[np.where(real, places, 0)]
+        else:
+            padded = logits[rows]
+        losses[rows] = kind.losses(batch, tf.constant(padded, tf.float32)).numpy()
+    return losses
+
+
+def _places(features: Features, rows: np.ndarray, time: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where the tokens of padded rows stand in the flat array, and which are real."""
+    positions = np.arange(time)
+    real = positions < features.lengths[rows][:, None]
+    return features.row_splits[rows][:, None] + positions, real

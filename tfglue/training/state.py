@@ -16,8 +16,8 @@ class TrainingState:
     """Weights, optimizer, and where training stands.
 
     Args:
-        weights: name -> trained weight.
-        optimizer: built on these weights.
+        weights: name -> weight that training changes.
+        optimizer: built on those that have gradients.
         patience: see `Selection`.
 
     Attributes:

@@ -102,7 +102,10 @@ class TrainStep:
 
             fixed = needs_fixed_shapes(self.strategy)
             signature = None if fixed else [_signature(argument) for argument in args]
-            self._compiled[key] = tf.function(everywhere, input_signature=signature)
+            # Nothing here branches on tensors, and AutoGraph makes tracing a third slower.
+            self._compiled[key] = tf.function(
+                everywhere, input_signature=signature, autograph=False
+            )
         return self._compiled[key](*args)
 
     # The rest is what each replica does.
@@ -151,7 +154,7 @@ class TrainStep:
         if self._on_one_device:
             # XLA fuses the dozen element-wise passes of an update; the model itself gains nothing.
             # It cannot compile what several devices do together.
-            compiled = tf.function(update, jit_compile=True)
+            compiled = tf.function(update, jit_compile=True, autograph=False)
             # In replica context Keras would sum the gradients through a function that TensorFlow
             # keeps for good, and with it all weights and slots of every run of this process.
             tf.distribute.get_replica_context().merge_call(
