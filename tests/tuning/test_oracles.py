@@ -17,6 +17,8 @@ SEARCHES = {
     "random": dict(tuner="random", trials=6),
     "grid": dict(tuner="grid", grid_points=3),
     "hyperband": dict(tuner="hyperband"),
+    # Fewer points than the nine of the first rung.
+    "hyperband of few": dict(tuner="hyperband", space=["learning_rate=choice:1e-4,3e-4,1e-3,1e-2"]),
 }
 
 
@@ -86,7 +88,7 @@ def test_a_bayesian_search_comes_near_to_what_is_best(tmp_path):
 def test_where_all_was_tried_a_bayesian_search_ends(tmp_path):
     found = searched(tmp_path, tuner="bayesian", trials=9, space=["batch_size=choice:8,16,32",
                      "learning_rate=choice:1e-4,1e-3"])
-    assert len({json.dumps(values) for values, _ in found.values()}) == len(found) <= 6
+    assert len({json.dumps(values) for values, _ in found.values()}) == len(found) == 6
 
 
 def test_the_grid_is_every_combination_in_order(tmp_path):
@@ -145,6 +147,48 @@ def test_twice_as_many_iterations_are_twice_the_budget(tmp_path):
     assert len(outcome(tmp_path)) == 2 * once and len(model.trained) == once
 
 
+def test_hyperband_finishes_in_a_space_of_few_points(tmp_path):
+    _, oracle, model = fake_search(tmp_path, **SEARCHES["hyperband of few"])
+    # All four points, then a third of them, rounded up, then one: 4 x 1 + 2 x 2 + 1 x 6 epochs.
+    assert oracle.budget(oracle.points) == (4, 14)
+    work(oracle, "worker0", model)
+    records = model.folder.records()
+    assert [record.epochs for record in records] == [1, 1, 1, 1, 2, 2, 6]
+    assert {record.values["learning_rate"] for record in records[:4]} == {1e-4, 3e-4, 1e-3, 1e-2}
+    assert [record.values["learning_rate"] for record in records[4:]] == [1e-3, 3e-4, 1e-3]
+    assert [record.status for record in records].count(FINISHED) == 1
+
+
+@pytest.mark.parametrize("points", ["1e-4,1e-3", "1e-4,1e-3,1e-2", "1e-3,2e-3,3e-3"])
+@pytest.mark.parametrize("factor", [2, 3])
+def test_hyperband_throws_out_what_diverges(tmp_path, points, factor):
+    space = [f"learning_rate=choice:{points}", "batch_size=choice:8,16"]
+    plan, oracle, model = fake_search(tmp_path, tuner="hyperband", factor=factor, space=space)
+    model = FakeModel(plan, model.folder, diverges_above=1.5e-3)
+    work(oracle, "worker0", model)
+    records = model.folder.records()
+    finished = [record for record in records if record.status == FINISHED]
+    # A setting that diverged does not go on, and one that did not ends its bracket.
+    assert finished and finished[0].values["learning_rate"] == 1e-3
+    diverged = {record.trial for record in records if record.score is None}
+    assert not diverged & {record.continues for record in records}
+
+
+def test_a_hyperband_of_failures_ends(tmp_path):
+    space = ["learning_rate=choice:1e-4,1e-3"]
+    plan, oracle, model = fake_search(tmp_path, tuner="hyperband", space=space)
+    work(oracle, "worker0", FakeModel(plan, model.folder, diverges_above=0.0))
+    assert len(model.folder.records()) == 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("dimension", ["batch_size=int:1:6", "batch_size=log:3:8"])
+def test_a_random_search_comes_to_every_point(tmp_path, seed, dimension):
+    space = ["learning_rate=choice:1e-4,1e-3", dimension]
+    found = searched(tmp_path, tuner="random", trials=20, search_seed=seed, space=space)
+    assert len(found) == len({json.dumps(values) for values, _ in found.values()}) == 12
+
+
 @pytest.mark.parametrize("name", SEARCHES)
 def test_two_workers_try_what_one_does(tmp_path, monkeypatch, name):
     alone = searched(tmp_path / "one", **SEARCHES[name])
@@ -166,7 +210,7 @@ def test_two_workers_try_what_one_does(tmp_path, monkeypatch, name):
     both = outcome(tmp_path / "two")
     assert all(model.trained for model in models)
     assert sorted(models[0].trained + models[1].trained) == sorted(both)
-    if name == "hyperband":  # Which settings go on depends on which trials are over.
+    if name.startswith("hyperband"):  # Which settings go on depends on which trials are over.
         assert len(both) == len(alone)
     else:
         assert both == alone
