@@ -3,7 +3,11 @@
 import fcntl
 import itertools
 import os
-from collections.abc import Iterator, Mapping
+import shlex
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -20,6 +24,14 @@ _COMPARED_BY_DIGEST = ("data", "encoder", "init", "train_file", "dev_file", "tes
 _MAY_CHANGE = ("checkpoint_seconds",)
 
 ROOT = Path("saved_models")
+
+_POLL_SECONDS = 0.1
+_HOLDER_CHARACTERS = 300
+"""What a lock says of who has it is no longer."""
+
+
+class Occupied(UserError):
+    """Another process trains into a folder."""
 
 
 def claim_output(given: Mapping[str, Any]) -> tuple[RunFolder | None, dict[str, Any] | None]:
@@ -77,45 +89,72 @@ def free_output(task: str) -> RunFolder:
 
 
 @contextmanager
-def locked(folder: RunFolder, name: str = ".lock") -> Iterator[None]:
+def locked(
+    folder: RunFolder, name: str = ".lock", *, patience: float = 0.0,
+    say: Callable[[str], None] = print,
+) -> Iterator[None]:
     """Keeps other processes from training into the folder while the block runs.
 
     Args:
         folder: what is locked.
         name: the lock's file; a run and the experiment around it have one each.
+        patience: seconds that are waited for a process that has the lock.
+        say: told once who is waited for, and how long.
 
     Raises:
-        UserError: another process does so already, or the folder cannot be made.
+        Occupied: another process does so already.
+        UserError: the folder cannot be made.
     """
     path = folder.path / name
-    with _lock(folder, path):
+    with _lock(folder, path, patience, say):
         try:
             yield
         finally:
             path.unlink(missing_ok=True)
 
 
-def _lock(folder: RunFolder, path: Path) -> IO[str]:
+def _lock(
+    folder: RunFolder, path: Path, patience: float, say: Callable[[str], None]
+) -> IO[str]:
+    until, waits = time.monotonic() + patience, False
     while True:
         try:
             folder.path.mkdir(parents=True, exist_ok=True)
-            stream = path.open("w")
+            stream = path.open("a+", encoding="utf-8", errors="replace")
         except OSError as error:
             raise UserError(f"{folder.path}: cannot be written ({error.strerror})") from None
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            stream.seek(0)
+            holder = " ".join(stream.read(_HOLDER_CHARACTERS).split()) or "it does not say which"
             stream.close()
-            raise UserError(
-                f"{folder.path}: another process is training into this folder or changes it; wait "
-                "until it has ended, or name another folder"
+            if time.monotonic() < until:
+                if not waits:
+                    say(f"{folder.path}: waiting {patience:g} s at most for another process "
+                        f"({holder}) to end")
+                waits = True
+                time.sleep(_POLL_SECONDS)
+                continue
+            raise Occupied(
+                f"{folder.path}: another process is training into this folder or changes it "
+                f"({holder}); wait until it has ended, or name another folder"
             ) from None
         # Whoever held the lock before deleted its file at the end, perhaps after we opened it; then
         # this lock is of a file that nobody else will find.
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(stream.fileno()), path.stat()):
+                with suppress(OSError):  # A full disk is for those to tell who write more.
+                    os.ftruncate(stream.fileno(), 0)
+                    os.write(stream.fileno(), _this_process().encode("utf-8", "replace"))
                 return stream
         stream.close()
+
+
+def _this_process() -> str:
+    """What a lock says of who has it."""
+    command = shlex.join([Path(sys.orig_argv[0]).name, *sys.orig_argv[1:]])
+    return f"process {os.getpid()} on {socket.gethostname()}: {command}"[:_HOLDER_CHARACTERS]
 
 
 def resumed_settings(given: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:

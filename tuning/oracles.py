@@ -113,6 +113,11 @@ class Resumable:
         with self._failures():
             return super().create_trial(tuner_id)
 
+    def update_trial(self, trial_id: str, metrics: Mapping[str, float], step: int = 0) -> Trial:
+        """Takes note of what a worker has measured."""
+        with self._failures():
+            return super().update_trial(trial_id, metrics, step)
+
     @keras_tuner.synchronized
     def end_trial(self, trial: Trial) -> None:
         """Takes note of a trial that is over, and writes the state."""
@@ -121,6 +126,8 @@ class Resumable:
             trial.hyperparameters = self.trials[trial.trial_id].hyperparameters
             self.elapsed[trial.trial_id] = self.seconds
             super().end_trial(trial)
+            # A worker of a chief before this one may have ended what waits to be begun again.
+            self._retry_queue = [name for name in self._retry_queue if name != trial.trial_id]
             self.on_end(int(trial.trial_id))
 
     @contextmanager

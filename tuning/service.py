@@ -24,6 +24,9 @@ from tfglue.errors import UserError
 from tuning.oracles import Resumable
 from tuning.role import IP, NAME, PORT
 
+_ABSENT = (
+    grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED,
+)
 _SECONDS = 0.2
 _GRACE = 60.0
 
@@ -81,13 +84,19 @@ def client() -> OracleClient:
 
 @contextmanager
 def chief_errors() -> Iterator[None]:
-    """Says in one line that the chief is gone."""
+    """Says in one line that the chief is gone, or what went wrong in it."""
     try:
         yield
-    except grpc.RpcError:
+    except grpc.RpcError as error:
+        chief = f"{os.environ[IP]}:{os.environ[PORT]}"
+        if error.code() not in _ABSENT:
+            said = error.details().removeprefix("Exception calling application: ")
+            raise UserError(
+                f"the chief at {chief} ended: {said}; mend that, and start chief and workers again "
+                "with --resume"
+            ) from None
         raise UserError(
-            f"no chief answers at {os.environ[IP]}:{os.environ[PORT]}; start it with the same "
-            f"command and {NAME}=chief"
+            f"no chief answers at {chief}; start it with the same command and {NAME}=chief"
         ) from None
 
 

@@ -14,6 +14,7 @@ from tfglue.task_choice import Say
 from tfglue.training.loop import Interrupted
 from tuning.config import MAY_CHANGE
 from tuning.hypermodel import RunHyperModel
+from tuning.local_worker import GRACE
 from tuning.oracles import Resumable, build_oracle
 from tuning.plan import SearchPlan, make_plan
 from tuning.preflight import Inputs, preflight
@@ -25,6 +26,8 @@ from tuning.service import Workers, chief_errors, client, serve
 from tuning.worker import work
 
 _OUTPUT = ("output", "resume", "overwrite")
+_PATIENCE = 2 * GRACE
+"""Seconds that a search waits for workers of its last session."""
 
 
 def search(
@@ -73,6 +76,8 @@ def search(
         folder = SearchFolder.free(plan.task)
     try:
         with locked(RunFolder(folder.path), ".search.lock"):
+            if role.alone:  # Workers elsewhere outlive a chief, and go on with the next one.
+                folder.wait_for_workers(_PATIENCE, say)
             _begin(folder, asked, plan, inputs, bool(where.get("overwrite")))
             return _run(folder, plan, inputs, role, say)
     except KeyboardInterrupt:
