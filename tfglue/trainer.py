@@ -19,6 +19,7 @@ from tfglue.data.batches import BatchPlan
 from tfglue.errors import UserError
 from tfglue.evaluation import Evaluation
 from tfglue.files import atomic_folder, write_text
+from tfglue.kinds.kind import Calibration
 from tfglue.layer_weights import write_layer_weights
 from tfglue.manifest import build_manifest, find_equal_run
 from tfglue.model_card import model_card
@@ -87,6 +88,19 @@ def train_run(
             say(f"trained already: {equal}")
             return Run.open(equal)
         return Training(prepared, folder, stored, callbacks, say).run()
+
+
+def untrained(prepared: Prepared, folder: RunFolder) -> Run:
+    """A run as it is before training; nothing is written.
+
+    Args:
+        prepared: settings, data and encoder.
+        folder: where the run would go.
+
+    Raises:
+        UserError: settings do not fit the task or the encoder.
+    """
+    return Training(prepared, folder, None, (), lambda line: None).as_run({})
 
 
 class Training:
@@ -374,6 +388,10 @@ class Training:
                 shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
                 self.say(f"{task} {split}: {shown}")
         self.say(f"kept: {kept}; run folder: {self.output.path}")
+        return self.as_run(calibration)
+
+    def as_run(self, calibration: Mapping[str, Calibration]) -> Run:
+        """The run with the weights that the model has now."""
         configs = {name: one.config for name, one in self.prepared.tasks.items()}
         return Run(
             self.output, self.tasks, self.prepared.tokenizer, self.model, configs, calibration

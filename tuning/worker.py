@@ -41,8 +41,7 @@ def work(oracle: Oracle, name: str, hypermodel: RunHyperModel) -> None:
         if trial.status == "IDLE":  # Hyperband waits for trials of other workers.
             time.sleep(_IDLE_SECONDS)
             continue
-        hp = trial.hyperparameters
-        record = hypermodel.fit(hp, hypermodel.build(hp), trial=int(trial.trial_id))
+        record = hypermodel.fit(trial.hyperparameters, trial=int(trial.trial_id))
         score = _told(record, hypermodel)
         trial.status = "FAILED" if score is None else "COMPLETED"
         if score is not None:
