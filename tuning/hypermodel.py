@@ -192,7 +192,7 @@ class RunHyperModel(keras_tuner.HyperModel):
             if record.status == PAUSED or (best and record.runs == best.runs):
                 continue
             for run in self.folder.runs(record):
-                if run.encoder.exists():
+                if run.keeps_weights:
                     run.drop_weights()
 
 
