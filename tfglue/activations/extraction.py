@@ -114,11 +114,23 @@ class Extraction:
         Raises:
             UserError: the folder holds another store or something else, or the disk is too small.
         """
+        self.check_folder()
+        self.check_disk()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_manifest(self.folder, self.manifest)
+
+    def check_folder(self, before_training: bool = False) -> None:
+        """Raises UserError if the folder holds another store or something else.
+
+        Args:
+            before_training: the encoder is still to become the one of the store.
+        """
         if (self.folder / MANIFEST).is_file():
             found = read_manifest(self.folder)
             found.pop("format")
             for name, value in self.manifest.items():
-                if found.get(name) != value:
+                trained = name == "encoder" and before_training
+                if not trained and found.get(name) != value:
                     raise UserError(
                         f"--output {self.folder}: holds a store of another {name}; name another "
                         "folder, or repeat the command that made it"
@@ -129,9 +141,6 @@ class Extraction:
             raise UserError(
                 f"--output {self.folder}: is not empty and holds no store; name another folder"
             )
-        self.check_disk()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_manifest(self.folder, self.manifest)
 
     def check_disk(self) -> int:
         """Bytes that are free. Raises UserError if the store does not fit."""
