@@ -5,10 +5,10 @@
         --output activations/sst
 
 The second trains first, and leaves that run in OUTPUT/run (with --max_steps 0 the encoder stays as
-it was loaded). --train_examples, --train_fraction and --dev_examples keep the rows that training
-with the same flags reads. `tfglue.train --activations OUTPUT` then trains heads without the
-encoder. A command that was stopped goes on where it was when it is given again; --shard 0/4 to 3/4
-share the work among machines that see the same folder.
+it was loaded). --train_examples, --train_fraction, --dev_examples and --tune_split keep the rows
+that training with the same flags reads and is scored on. `tfglue.train --activations OUTPUT` then
+trains heads without the encoder. A command that was stopped goes on where it was when it is given
+again; --shard 0/4 to 3/4 share the work among machines that see the same folder.
 """
 
 import re
@@ -28,9 +28,13 @@ if TYPE_CHECKING:
     from tfglue.activations.extraction import Extraction
     from tfglue.data.examples import Examples
     from tfglue.run import Run
+    from tfglue.run_folder import RunFolder
     from tfglue.tasks.task import Task
 
-_OF_EXTRACTION = ("task", "data", "train_examples", "train_fraction", "dev_examples")
+_SUBSETS = ("train_examples", "train_fraction", "dev_examples", "tune_split")
+_OF_EXTRACTION = ("task", "data", *_SUBSETS)
+HELD_OUT = "held_out"
+"""The split of a store of a part with the rows that --tune_split holds out of training."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,6 +78,11 @@ def _activations(argv: Sequence[str] | None) -> None:
             "--dry_run with --encoder would have to train first; train with python -m tfglue.train "
             "and give that --run, or leave --dry_run out"
         )
+    if not flags.run and settings.get("seeds"):
+        raise UserError(
+            "--seeds: a store is of one encoder; train them with python -m tfglue.train, and give "
+            "the best of them as --run"
+        )
     if flags.run and "encoder" in settings:
         raise UserError("--run and --encoder exclude each other: a run has its encoder; give one")
     for name in settings if flags.run else ():
@@ -91,28 +100,63 @@ def _activations(argv: Sequence[str] | None) -> None:
 
 
 def _extraction(flags, settings: dict, folder: Path) -> "Extraction":
+    from tfglue.activations.extraction import RUN
+    from tfglue.run import Run
+    from tfglue.run_folder import RunFolder
+
+    if flags.run:
+        return _of_run(flags, settings, folder, Run.open(flags.run))
+    output = RunFolder(folder / RUN)
+    given = {**settings, "output": str(output.path), "resume": output.is_run()}
+    if not output.is_run() or output.manifest()["status"] != "complete":
+        # What would be refused is found before hours of training, not after.
+        before = _of_run(flags, settings, folder, _untrained(given, output))
+        before.check_folder(before_training=True)
+        before.check_disk()
+    return _of_run(flags, settings, folder, Run.train(given))
+
+
+def _untrained(given: dict, output: "RunFolder") -> "Run":
+    """The run as it is before it is trained."""
+    from tfglue.config import OF_EXPERIMENTS
+    from tfglue.experiment import written_out
+    from tfglue.output import resumed_settings
+    from tfglue.preparation import prepare
+    from tfglue.trainer import untrained
+
+    if output.is_run():
+        given = resumed_settings(given, output.manifest())
+    own = {name: value for name, value in given.items() if name not in OF_EXPERIMENTS}
+    prepared = prepare(written_out(own), lambda line: None)
+    if len(prepared.tasks) > 1:
+        raise UserError(f"--task {given['task']}: a store is of one task; name one")
+    return untrained(prepared, output)
+
+
+def _of_run(flags, settings: dict, folder: Path, opened: "Run") -> "Extraction":
     from tfglue.activations.extraction import RUN, Extraction
     from tfglue.answering import answered_task, source_for
     from tfglue.kinds import KINDS
     from tfglue.models.loaded_encoder import weights_digest
 
-    opened = _run(flags, settings, folder)
     task = answered_task(opened, settings.get("task"))
     if task.name in opened.model.adapters:
+        whose = f"--run {flags.run}" if flags.run else "--adapter"
         raise UserError(
-            f"--run {flags.run}: {task.name} has an adapter, and a store is of an encoder alone; "
-            "merge LoRA with python -m tfglue.parts merge, or train without --adapter"
+            f"{whose}: {task.name} has an adapter, and a store is of an encoder alone; merge LoRA "
+            "with python -m tfglue.parts merge, or train without --adapter"
         )
     source = source_for(opened, task, settings.get("data"), None)
     print(f"data: {source.description}")
     config = opened.configs[task.name if task.name in opened.tasks else task.predicted_by]
+    # A run's own subset says nothing of its store.
+    subset = replace(config, **{name: settings.get(name) for name in _SUBSETS})
     names = [part.strip() for part in (flags.splits or "").split(",") if part.strip()]
     splits = {}
     for name in names or [s for s in source.splits() if s == "train" or s.startswith("dev")]:
-        examples = _part(task, source.read(name), name, replace(config, **_subsets(settings)))
-        splits[name] = (
-            examples, KINDS.get(task.kind).encode(task, examples, opened.tokenizer, config)
-        )
+        for part, examples in _parts(task, source.read(name), name, subset).items():
+            features = KINDS.get(task.kind).encode(task, examples, opened.tokenizer, config)
+            splits[part] = (examples, features)
     if not splits:
         raise UserError(f"--splits is needed: {task.name} has no train and no dev split")
     states = opened.encoder.num_layers + 1
@@ -135,36 +179,26 @@ def _extraction(flags, settings: dict, folder: Path) -> "Extraction":
     return Extraction(opened.encoder, splits, form, facts, folder, flags.shard_mb)
 
 
-def _subsets(settings: dict) -> dict:
-    """What of each split is kept; a run's own subset says nothing of its store."""
-    names = ("train_examples", "train_fraction", "dev_examples")
-    return {name: settings.get(name) for name in names}
-
-
-def _part(task: "Task", examples: "Examples", split: str, config: TrainConfig) -> "Examples":
-    """The examples of a split that training with these settings reads."""
+def _parts(
+    task: "Task", examples: "Examples", split: str, config: TrainConfig
+) -> dict[str, "Examples"]:
+    """What of a split training with these settings reads, and is scored on."""
     import numpy as np
 
+    from tfglue.data.held_out import split_held_out
     from tfglue.preparation import chosen_rows, scored_rows
 
     if split.startswith("dev"):
-        return scored_rows(examples, config)
+        return {split: scored_rows(examples, config)}
     if split != "train" or config.train_examples is config.train_fraction is None:
-        return examples
+        return {split: examples}
+    found = {}
+    if config.tune_split:
+        kept, aside = split_held_out(examples, config.tune_split)
+        found[HELD_OUT] = scored_rows(examples.take(aside), config)
+        examples = examples.take(kept)
     read = [rows for rows in chosen_rows(task, examples, config) if rows is not None]
-    return examples.take(np.sort(np.concatenate(read)))
-
-
-def _run(flags, settings: dict, folder: Path) -> "Run":
-    """The run whose encoder is read, trained first if there is none yet."""
-    from tfglue.activations.extraction import RUN
-    from tfglue.run import Run
-    from tfglue.run_folder import RunFolder
-
-    if flags.run:
-        return Run.open(flags.run)
-    output = RunFolder(folder / RUN)
-    return Run.train({**settings, "output": str(output.path), "resume": output.is_run()})
+    return {"train": examples.take(np.sort(np.concatenate(read))), **found}
 
 
 def _write(extraction: "Extraction", index: int, count: int) -> None:

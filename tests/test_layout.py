@@ -15,7 +15,8 @@ PACKAGES = ("tfglue", "tuning", "data_prep")
 LAYERS = (
     ("tfglue.errors", "tfglue.files", "tfglue.form", "tfglue.registry", "tfglue.flags",
      "tfglue.command_line", "tfglue.named_settings", "tfglue.typed_lines", "tfglue.report_folder",
-     "tfglue.aligned_table", "tfglue.figure", "tfglue.comma_separated"),
+     "tfglue.aligned_table", "tfglue.figure", "tfglue.comma_separated",
+     "tfglue.folder_lock"),
     ("tfglue.tasks",),
     ("tfglue.config", "tfglue.training_recipe", "tfglue.resolution"),
     ("tfglue.data", "tfglue.metrics"),

@@ -4,7 +4,8 @@ import pytest
 
 from tfglue.config import TrainConfig
 from tfglue.errors import UserError
-from tfglue.output import locked, resumed_settings
+from tfglue.folder_lock import locked
+from tfglue.output import resumed_settings
 from tfglue.run_folder import RunFolder
 
 
@@ -20,7 +21,7 @@ def test_only_how_often_a_run_is_saved_may_change_on_resume():
 
 def test_a_lock_on_a_deleted_file_is_none(tmp_path, monkeypatch):
     folder = RunFolder(tmp_path / "run")
-    first, second = locked(folder), locked(folder)
+    first, second = locked(folder.path), locked(folder.path)
     first.__enter__()
     flock = fcntl.flock
 
@@ -33,9 +34,9 @@ def test_a_lock_on_a_deleted_file_is_none(tmp_path, monkeypatch):
 
     monkeypatch.setattr(fcntl, "flock", late)
     message = f"^{folder.path}: another process is training into"
-    with pytest.raises(UserError, match=message), locked(folder):
+    with pytest.raises(UserError, match=message), locked(folder.path):
         pass
     second.__exit__(None, None, None)
-    with locked(folder):
+    with locked(folder.path):
         assert (folder.path / ".lock").exists()
     assert not list(folder.path.iterdir())

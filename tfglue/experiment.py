@@ -19,8 +19,9 @@ from tfglue.data.sources import Source, open_source
 from tfglue.errors import UserError
 from tfglue.experiment_plan import ExperimentPlan
 from tfglue.flags import checked
+from tfglue.folder_lock import locked
 from tfglue.models.head_config import read_head
-from tfglue.output import claim_output, free_output, locked
+from tfglue.output import claim_output, free_output
 from tfglue.preparation import prepare
 from tfglue.resolution import resolve
 from tfglue.restarts import train_restarts
@@ -55,7 +56,7 @@ def train(
     _check_target(given)
     folder = folder or free_output(given.get("task") or "task")
     try:
-        with locked(folder, ".experiment.lock"):
+        with locked(folder.path, ".experiment.lock"):
             return _train(given, _begun(folder, given), callbacks, say)
     except KeyboardInterrupt as interrupt:
         done = str(interrupt).rpartition("; go on with ")[0] or "stopped"

@@ -9,6 +9,7 @@ import keras
 from tfglue.data.tokenizer import BertTokenizer
 from tfglue.errors import UserError
 from tfglue.models.encoder import BertEncoder
+from tfglue.models.initialization import undrawn
 from tfglue.models.loaded_encoder import LoadedEncoder, LoadReport
 from tfglue.models.transfer_model import TransferModel
 from tfglue.run_folder import RunFolder, load_tensors
@@ -43,7 +44,8 @@ class InitialRun:
             parts: ``encoder``, or ``all`` where `load_head` takes a head over, too.
             tasks: what is trained from it; their heads alone can be taken over.
         """
-        encoder = BertEncoder(**self.manifest["encoder"]["config"])
+        with undrawn():
+            encoder = BertEncoder(**self.manifest["encoder"]["config"])
         weights = encoder.named_weights()
         load_tensors(self.weights / "encoder.safetensors", weights)
         dropped = tuple(f"heads.{name}" for name in self.dropped_heads(parts, tasks))

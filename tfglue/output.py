@@ -1,12 +1,9 @@
 """Where a training run goes, and what may stand there already."""
 
-import fcntl
 import itertools
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from tfglue.config import TrainConfig
 from tfglue.errors import UserError
@@ -74,48 +71,6 @@ def free_output(task: str) -> RunFolder:
         except FileExistsError:
             continue
         return RunFolder(path)
-
-
-@contextmanager
-def locked(folder: RunFolder, name: str = ".lock") -> Iterator[None]:
-    """Keeps other processes from training into the folder while the block runs.
-
-    Args:
-        folder: what is locked.
-        name: the lock's file; a run and the experiment around it have one each.
-
-    Raises:
-        UserError: another process does so already, or the folder cannot be made.
-    """
-    path = folder.path / name
-    with _lock(folder, path):
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-
-
-def _lock(folder: RunFolder, path: Path) -> IO[str]:
-    while True:
-        try:
-            folder.path.mkdir(parents=True, exist_ok=True)
-            stream = path.open("w")
-        except OSError as error:
-            raise UserError(f"{folder.path}: cannot be written ({error.strerror})") from None
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            stream.close()
-            raise UserError(
-                f"{folder.path}: another process is training into this folder or changes it; wait "
-                "until it has ended, or name another folder"
-            ) from None
-        # Whoever held the lock before deleted its file at the end, perhaps after we opened it; then
-        # this lock is of a file that nobody else will find.
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(stream.fileno()), path.stat()):
-                return stream
-        stream.close()
 
 
 def resumed_settings(given: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tfglue.activations.store import ActivationStore
+from tfglue.activations.store import ActivationStore, check_head, read_manifest
 from tfglue.adapters import read_adapter
 from tfglue.config import OF_EACH_TASK, TrainConfig, settings_of_other_kinds
 from tfglue.data.examples import Examples
@@ -114,14 +115,7 @@ def prepare(
     chosen = choose_tasks(given, say)
     declared = [task for task, _ in chosen]
     initial = InitialRun(given["init"]) if given.get("init") else None
-    # A run that begins from another keeps the name of the encoder at the root of the chain.
-    given_here = {**given, "encoder": initial.encoder_name} if initial else given
-    config = resolve(given_here, *declared)
-    # Written out, so that a run does not depend on a file or on defaults of another version.
-    config = replace(
-        config, adapter=str(read_adapter(config.adapter) or "none"),
-        head=str(read_head(config.head)),
-    )
+    given_here, config = _completed(given, initial, declared)
     if config.encoder == "tiny" and all(source.kind == "sample" for _, source in chosen):
         say(_DEMONSTRATION.format(task=config.task))
     say(f"settings: {_settings_line(config, declared)}")
@@ -170,6 +164,45 @@ def prepare(
                     "others are in damaged shards")
         prepared[task.name] = one
     return Prepared(given, config, prepared, tokenizer, loaded, digest, shape, initial)
+
+
+def with_settings(prepared: Prepared, given: Mapping[str, Any]) -> Prepared:
+    """What was prepared, for other settings of which neither rows nor encoder depend.
+
+    Args:
+        prepared: what `prepare` made of the settings before.
+        given: all settings, as `prepare` takes them.
+
+    Raises:
+        UserError: the settings contradict each other, or what a store holds.
+    """
+    declared = [one.task for one in prepared.tasks.values()]
+    given_here, config = _completed(given, prepared.initial, declared)
+    made = {
+        task.name: replace(
+            prepared.tasks[task.name], config=task_config(config, given_here, task, len(declared))
+        )
+        for task in declared
+    }
+    if config.activations:
+        store = Path(config.activations)
+        for one in made.values():
+            check_head(store, read_manifest(store), one.config.head, one.task, one.kind)
+    return replace(prepared, given=given, config=config, tasks=made)
+
+
+def _completed(
+    given: Mapping[str, Any], initial: InitialRun | None, declared: list[Task]
+) -> tuple[Mapping[str, Any], TrainConfig]:
+    """The settings that were given with the name of the encoder, and the complete ones."""
+    # A run that begins from another keeps the name of the encoder at the root of the chain.
+    given = {**given, "encoder": initial.encoder_name} if initial else given
+    config = resolve(given, *declared)
+    # Written out, so that a run does not depend on a file or on defaults of another version.
+    return given, replace(
+        config, adapter=str(read_adapter(config.adapter) or "none"),
+        head=str(read_head(config.head)),
+    )
 
 
 def _prepare_task(

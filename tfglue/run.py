@@ -16,6 +16,7 @@ from tfglue.kinds import KINDS
 from tfglue.kinds.kind import Calibration
 from tfglue.models.encoder import BertEncoder
 from tfglue.models.head_config import read_head
+from tfglue.models.initialization import undrawn
 from tfglue.models.transfer_model import TransferModel
 from tfglue.predictions.predictions import Predictions
 from tfglue.run_folder import RunFolder
@@ -91,7 +92,8 @@ class Run:
                 f"{folder.tokenizer / 'vocab.txt'}: not the vocabulary that this run was trained "
                 "with; restore the file"
             )
-        encoder = BertEncoder(**manifest["encoder"]["config"])
+        with undrawn():
+            encoder = BertEncoder(**manifest["encoder"]["config"])
         config = manifest["config"]
         model = build_model(
             tasks, encoder, config.get("adapter") or "none", config.get("head") or "linear"

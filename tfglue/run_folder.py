@@ -36,6 +36,9 @@ FORMAT = "tfglue.run.v1"
 PART_KINDS = ("adapters", "heads")
 """What a task has of its own beside the encoder; a run without adapters has heads alone."""
 
+_OF_WEIGHTS = (*PART_KINDS, "epochs", "best")
+"""Folders of weights beside the encoder's file."""
+
 _METRICS = {str: {str: {str: float}}}  # Task -> split -> metric.
 _DROPPED = "dropped"
 
@@ -193,12 +196,18 @@ class RunFolder:
         for path, part in _weight_files(model, folder or self.path).items():
             load_tensors(path, part.named_weights())
 
+    @property
+    def keeps_weights(self) -> bool:
+        """Whether a run, finished or not, has weights of any kind."""
+        names = (self.encoder.name, *_OF_WEIGHTS, self.checkpoint.name)
+        return self.is_run() and any((self.path / name).exists() for name in names)
+
     def drop_weights(self) -> None:
-        """Deletes the weights of a finished run, which says so from then on; results stay."""
+        """Deletes the weights of a run that is over, which says so from then on; results stay."""
         self.write_manifest({**self.manifest(), "weights": _DROPPED})
-        self.encoder.unlink(missing_ok=True)
-        for name in (*PART_KINDS, "epochs", "best", self.checkpoint.name):
+        for name in (*_OF_WEIGHTS, self.checkpoint.name):
             shutil.rmtree(self.path / name, ignore_errors=True)
+        self.encoder.unlink(missing_ok=True)
 
     def write_calibration(self, found: Mapping[str, Mapping[str, float]], folder: Path) -> None:
         """Writes what was tuned for weights that are kept beside them, in `folder`."""

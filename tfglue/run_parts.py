@@ -11,8 +11,8 @@ from tfglue.budget import Budget
 from tfglue.config import OF_EACH_TASK, TrainConfig
 from tfglue.errors import UserError
 from tfglue.files import atomic_folder, write_tensors, write_text
+from tfglue.folder_lock import locked
 from tfglue.model_card import model_card
-from tfglue.output import locked
 from tfglue.part_fit import check_fit
 from tfglue.run_folder import PART_KINDS, RunFolder
 from tfglue.task_part import OF_RESULT, TaskPart, named_task
@@ -93,7 +93,7 @@ class RunParts:
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """The run locked, and read anew: until then other processes may have changed it."""
-        with locked(self.folder):
+        with locked(self.folder.path):
             self._read()
             yield
 

@@ -19,12 +19,14 @@ from tfglue.data.batches import BatchPlan
 from tfglue.errors import UserError
 from tfglue.evaluation import Evaluation
 from tfglue.files import atomic_folder, write_text
+from tfglue.folder_lock import locked
+from tfglue.kinds.kind import Calibration
 from tfglue.layer_weights import write_layer_weights
 from tfglue.manifest import build_manifest, find_equal_run
 from tfglue.model_card import model_card
 from tfglue.models.initialization import initialize_weights
 from tfglue.models.transfer_model import TransferModel
-from tfglue.output import check_same_inputs, claim_output, free_output, locked, resumed_settings
+from tfglue.output import check_same_inputs, claim_output, free_output, resumed_settings
 from tfglue.preparation import Prepared, PreparedTask, prepare
 from tfglue.results import best_by_task, write_results
 from tfglue.run import Run, build_model
@@ -71,7 +73,7 @@ def train_run(
         given = resumed_settings(given, stored)
         if stored.get("status") == "complete":
             if given.get("strategy") != "multi_worker" or worker_index() == 0:
-                with locked(folder):
+                with locked(folder.path):
                     # It may have been killed after its last file was written.
                     folder.remove_leftovers()
                     CheckpointFolder(folder.checkpoint).remove()
@@ -87,6 +89,19 @@ def train_run(
             say(f"trained already: {equal}")
             return Run.open(equal)
         return Training(prepared, folder, stored, callbacks, say).run()
+
+
+def untrained(prepared: Prepared, folder: RunFolder) -> Run:
+    """A run as it is before training; nothing is written.
+
+    Args:
+        prepared: settings, data and encoder.
+        folder: where the run would go.
+
+    Raises:
+        UserError: settings do not fit the task or the encoder.
+    """
+    return Training(prepared, folder, None, (), lambda line: None).as_run({})
 
 
 class Training:
@@ -204,7 +219,7 @@ class Training:
         sizes = [one.config.batch_size for one in self.prepared.tasks.values()]
         self.say(updates_line(self.updates_per_epoch, self.total_updates, self.config, sizes))
         self.say(budget.check_disk(self.output.path, self._kept_epochs()))
-        with self._own_folder(), locked(self.folder), self._ways_to_go_on():
+        with self._own_folder(), locked(self.folder.path), self._ways_to_go_on():
             self._begin_folder()
             loop = self.build_loop()
             if self.config.resume and loop.restore():
@@ -374,6 +389,10 @@ class Training:
                 shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
                 self.say(f"{task} {split}: {shown}")
         self.say(f"kept: {kept}; run folder: {self.output.path}")
+        return self.as_run(calibration)
+
+    def as_run(self, calibration: Mapping[str, Calibration]) -> Run:
+        """The run with the weights that the model has now."""
         configs = {name: one.config for name, one in self.prepared.tasks.items()}
         return Run(
             self.output, self.tasks, self.prepared.tokenizer, self.model, configs, calibration

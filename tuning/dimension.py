@@ -72,12 +72,19 @@ class Dimension:
             return int(value)
         return min(max(float(f"{value:.{_DIGITS}g}"), self.low), self.high)
 
+    @property
+    def every(self) -> Sequence[Value] | None:
+        """All values in their order; None for a range of numbers that are not whole."""
+        if self.spread == "choice":
+            return self.values
+        return range(self.low, self.high + 1, self.step) if self.whole else None
+
     def points(self, count: int) -> list[Value]:
         """Values for a grid: all, or so many of a range, its ends included."""
         if self.spread == "choice":
             return list(self.values)
-        if self.whole and self.spread == "int":
-            every = range(self.low, self.high + 1, self.step)
+        if self.spread == "int":
+            every = self.every
             if len(every) <= count:
                 return list(every)
             return [every[round(i * (len(every) - 1) / (count - 1))] for i in range(count)]

@@ -12,12 +12,16 @@ import keras
 import keras_tuner
 import tensorflow as tf
 
+from tfglue.errors import UserError
 from tfglue.experiment import train
+from tfglue.files import CannotWrite
+from tfglue.folder_lock import Occupied
 from tfglue.run_folder import RunFolder
 from tfglue.training.checkpoint import CheckpointFolder
 from tfglue.training.loop import Diverged, Paused
 from tuning.median_rule import MedianRule, curve_of
 from tuning.plan import SearchPlan
+from tuning.preflight import preflight
 from tuning.rung import PauseAtEpoch, Rung
 from tuning.search_folder import SearchFolder, best_record
 from tuning.searchable import trial_settings
@@ -25,6 +29,7 @@ from tuning.trial_record import (
     DIVERGED,
     FINISHED,
     PAUSED,
+    REFUSED,
     STOPPED,
     TOO_LARGE,
     TrialRecord,
@@ -46,13 +51,11 @@ class RunHyperModel(keras_tuner.HyperModel):
         self.folder = folder
         self.max_epochs = max_epochs
 
-    def declare_hyperparameters(self, hp: keras_tuner.HyperParameters) -> None:
-        """Adds the space of the search."""
-        for dimension in self.plan.space.values():
-            dimension.declare(hp)
-
     def build(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
-        """Settings of training of a trial; the model itself is made where it is trained."""
+        """Settings of training of a trial; the model itself is made where it is trained.
+
+        Raises UserError if values contradict each other.
+        """
         settings = trial_settings(self.plan.base, self.values(hp))
         return settings | ({"epochs": self.max_epochs} if Rung.of(hp.values) else {})
 
@@ -60,26 +63,23 @@ class RunHyperModel(keras_tuner.HyperModel):
         """Parameter -> what the trial tries."""
         return {name: one.clean(hp.values[name]) for name, one in self.plan.space.items()}
 
-    def fit(
-        self, hp: keras_tuner.HyperParameters, settings: Mapping[str, Any], *, trial: int
-    ) -> TrialRecord:
+    def fit(self, hp: keras_tuner.HyperParameters, *, trial: int) -> TrialRecord:
         """Trains what of a trial has not been trained yet, and says what came of it.
 
         Args:
             hp: what keras-tuner chose.
-            settings: what `build` made of it.
             trial: its number.
 
         Returns:
             The record, which is on disk, too.
 
         Raises:
-            UserError: the settings contradict each other, or data or encoder are not as before.
+            UserError: data or encoder are not as before, or a file cannot be written.
             Interrupted: by a signal; the run of the trial is saved.
         """
         record = self.folder.record(trial)
         if record is None:
-            record = self._fit(self.values(hp), settings, trial, Rung.of(hp.values))
+            record = self._fit(hp, trial, Rung.of(hp.values))
             record.write(self.folder.record_file(trial))
         if self.plan.config.keep_weights == "best":
             self._drop_weights()
@@ -87,23 +87,28 @@ class RunHyperModel(keras_tuner.HyperModel):
         return record
 
     def _fit(
-        self, values: Mapping[str, Any], settings: Mapping[str, Any], trial: int, rung: Rung | None
+        self, hp: keras_tuner.HyperParameters, trial: int, rung: Rung | None
     ) -> TrialRecord:
-        began, place = time.monotonic(), self._place(trial, rung)
-        first = settings.get("seed", 0)
+        began, place, values = time.monotonic(), self._place(trial, rung), self.values(hp)
+        first = values.get("seed", self.plan.base.get("seed", 0))
         seeds = range(first, first + self.plan.seeds)
         places = [place / "seeds" / str(s) for s in seeds] if self.plan.seeds > 1 else [place]
         runs = [RunFolder(path) for path in places]
-        status, message = FINISHED, ""
+        run, status, message = runs[0], FINISHED, ""
         self.folder.trials.mkdir(parents=True, exist_ok=True)
         with open(self.folder.log(trial), "a", encoding="utf-8") as log, redirect_stdout(log):
             try:
+                settings = self.build(hp)
                 for run, seed in zip(runs, seeds, strict=True):
                     self._train(run, {**settings, "seed": seed}, rung, trial)
             except (Diverged, tf.errors.ResourceExhaustedError) as failure:
                 status = DIVERGED if isinstance(failure, Diverged) else TOO_LARGE
                 message = " ".join(str(failure).split())[:300]
-                CheckpointFolder(run.checkpoint).remove()
+                for run in runs:  # Nobody goes on with them.
+                    CheckpointFolder(run.checkpoint).remove()
+            except UserError as mistake:
+                self._check_that_it_is_the_trial(mistake, run)
+                status, message = REFUSED, " ".join(str(mistake).split())[:300]
         begin = rung.begin if rung else 0
         epochs = sum(max(0.0, _epoch(run) - begin) for run in runs)
         scores: list[float] = []
@@ -115,7 +120,7 @@ class RunHyperModel(keras_tuner.HyperModel):
             elif any(m["result"]["updates"] < m["total_updates"] for m in manifests):
                 status = STOPPED
         return TrialRecord(
-            trial, dict(values), status, statistics.fmean(scores) if scores else None,
+            trial, values, status, statistics.fmean(scores) if scores else None,
             tuple(scores), tuple(str(path.relative_to(self.folder.path)) for path in places),
             epochs, time.monotonic() - began, message, rung.continues if rung else None,
         )
@@ -146,6 +151,15 @@ class RunHyperModel(keras_tuner.HyperModel):
         except Paused as pause:
             print(pause)
 
+    def _check_that_it_is_the_trial(self, mistake: UserError, run: RunFolder) -> None:
+        """Raises what is wrong with data, encoder or disk, which would end every trial.
+
+        What is left is a mistake in the values of this one, of which the others know nothing.
+        """
+        if run.is_run() or isinstance(mistake, (CannotWrite, Occupied)):
+            raise mistake
+        preflight(self.plan, print)
+
     def _median_rule(self, trial: int) -> MedianRule:
         column = self._column(self.plan.metric)
         peers = [
@@ -168,17 +182,18 @@ class RunHyperModel(keras_tuner.HyperModel):
         return f"{self.plan.task}.dev.{metric}"
 
     def _drop_weights(self) -> None:
-        """Deletes the weights of finished runs that are not of the best trial.
+        """Deletes the weights of runs that are over and not of the best trial.
 
         Workers may do so at the same time: none of them drops what is best of all that is over.
         """
         records = self.folder.records()
         best = best_record(records, self.plan)
         for record in records:
-            if record.complete and record.runs != best.runs:
-                for run in self.folder.runs(record):
-                    if run.encoder.exists():
-                        run.drop_weights()
+            if record.status == PAUSED or (best and record.runs == best.runs):
+                continue
+            for run in self.folder.runs(record):
+                if run.keeps_weights:
+                    run.drop_weights()
 
 
 def _epoch(run: RunFolder, column: str = "epoch") -> float:

@@ -5,23 +5,26 @@ contradict each other; the grid's does not go on at all (keras-tuner issue 1055)
 oracle is one file, written at once.
 """
 
+import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import keras_tuner
 import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
-from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle, RandomSearchOracle
+from keras_tuner.oracles import BayesianOptimizationOracle, RandomSearchOracle
 from threadpoolctl import threadpool_limits
 
 from tfglue.errors import UserError
 from tfglue.files import read_json, write_json
 from tfglue.form import check_form
 from tuning.dimension import Dimension
+from tuning.hyperband import OVER, Brackets
 from tuning.plan import SearchPlan
 
 SCORE = "score"
@@ -33,7 +36,8 @@ _FORM = {
     "oracle": {"ongoing_trials": {str: str}, "retry_queue": [str]},
     "trials": {str: {"trial_id": str, "status": str}}, "elapsed": {str: float},
 }
-_OVER = (TrialStatus.COMPLETED, TrialStatus.FAILED)
+_COUNTED = 10_000
+"""Spaces of so many points may be tried to the last; those of more never are."""
 
 
 class Resumable:
@@ -84,10 +88,35 @@ class Resumable:
             for name, value in values.items()
         }
 
+    @property
+    def points(self) -> int | None:
+        """Points of the space; None where nobody would count them."""
+        every = [dimension.every for dimension in self.space.values()]
+        count = None if None in every else prod(map(len, every))
+        return count if count is not None and count <= _COUNTED else None
+
+    def _random_values(self) -> dict[str, Any] | None:
+        """Values that were not tried yet, at random; None where all were.
+
+        keras-tuner gives up after some draws of what was tried, and then points may be left.
+        """
+        values = super()._random_values()
+        if values is None and self.points is not None:
+            combinations = product(*(dimension.every for dimension in self.space.values()))
+            points = (dict(zip(self.space, one, strict=True)) for one in combinations)
+            left = [point for point in points if not self._duplicate(point)]
+            values = random.Random(self._seed_state).choice(left) if left else None
+        return values
+
     def create_trial(self, tuner_id: str) -> Trial:
         """The next trial of a worker, or the one that it has begun, and writes the state."""
         with self._failures():
             return super().create_trial(tuner_id)
+
+    def update_trial(self, trial_id: str, metrics: Mapping[str, float], step: int = 0) -> Trial:
+        """Takes note of what a worker has measured."""
+        with self._failures():
+            return super().update_trial(trial_id, metrics, step)
 
     @keras_tuner.synchronized
     def end_trial(self, trial: Trial) -> None:
@@ -97,6 +126,8 @@ class Resumable:
             trial.hyperparameters = self.trials[trial.trial_id].hyperparameters
             self.elapsed[trial.trial_id] = self.seconds
             super().end_trial(trial)
+            # A worker of a chief before this one may have ended what waits to be begun again.
+            self._retry_queue = [name for name in self._retry_queue if name != trial.trial_id]
             self.on_end(int(trial.trial_id))
 
     @contextmanager
@@ -140,7 +171,7 @@ class Resumable:
         self.ongoing_trials = {}
         self._retry_queue = [
             name for name in sorted(set(waiting), reverse=True)
-            if self.trials[name].status not in _OVER
+            if self.trials[name].status not in OVER
         ]
 
 
@@ -163,23 +194,8 @@ class BayesianOracle(Resumable, BayesianOptimizationOracle):
         return response
 
 
-class ResumableHyperband(Resumable, HyperbandOracle):
+class ResumableHyperband(Resumable, Brackets):
     """Hyperband (Li et al. 2018): many settings for few epochs, the best of them for more."""
-
-    def budget(self) -> tuple[int, int]:
-        """How many settings all brackets try, and for how many epochs together.
-
-        A setting that goes on is trained for the epochs that it has not been trained for yet.
-        """
-        settings = epochs = 0
-        for bracket in range(self._get_num_brackets()):
-            before = 0
-            settings += self._get_size(bracket, 0)
-            for number in range(self._get_num_rounds(bracket)):
-                until = self._get_epochs(bracket, number)
-                epochs += self._get_size(bracket, number) * (until - before)
-                before = until
-        return settings * self.hyperband_iterations, epochs * self.hyperband_iterations
 
 
 class GridOracle(Resumable, keras_tuner.Oracle):

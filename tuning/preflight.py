@@ -1,18 +1,26 @@
 """What is found out before the first trial: data, encoder, and whether settings fit them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import combinations, product
+from typing import Any
 
 from tfglue.errors import UserError
 from tfglue.experiment import written_out
-from tfglue.preparation import Prepared, prepare
+from tfglue.preparation import Prepared, prepare, with_settings
+from tfglue.run_folder import RunFolder
 from tfglue.task_choice import Say
+from tfglue.trainer import untrained
 from tuning.dimension import Value
 from tuning.plan import SearchPlan
 from tuning.searchable import trial_settings
 
-# What they may be depends on the encoder and the rows.
-_PROBED = ("max_length", "freeze", "doc_stride", "max_query_length")
+_OF_ROWS_AND_ENCODER = (
+    "max_length", "freeze", "doc_stride", "max_query_length", "null_score_diff_threshold",
+)
+"""Settings for which rows or encoder are made anew; all others go with those that are there."""
+
+_NOWHERE = RunFolder("nowhere")
 
 
 @dataclass(frozen=True)
@@ -52,13 +60,6 @@ def preflight(plan: SearchPlan, say: Say) -> Inputs:
             say(line)
 
     prepared = _prepared(plan, first, about_data)
-    for name in _PROBED:
-        if name in plan.space:
-            for value in plan.space[name].points(2):
-                _prepared(plan, first | {name: value}, lambda line: None)
-    for name, dimension in plan.space.items():
-        for value in dimension.points(2):  # Settings of heads and adapters may exclude each other.
-            trial_settings(plan.base, first | {name: value})
     one = prepared.tasks[plan.task]
     if "dev" not in one.examples:
         raise UserError("there are no rows to score trials on; give --tune_split or --dev_file")
@@ -71,12 +72,40 @@ def preflight(plan: SearchPlan, say: Say) -> Inputs:
                 f"--epochs {epochs:g}: hyperband shares out whole epochs, --factor "
                 f"({config.factor}) of them or more"
             )
+    _try_values(plan, first, prepared)
     data = {split: facts["digest"] for split, facts in one.data_facts().items()}
     return Inputs(prepared.encoder_digest, data, prepared.config.epochs)
 
 
+def _try_values(plan: SearchPlan, first: Mapping[str, Value], prepared: Prepared) -> None:
+    """Makes the model of a trial with every value, of ranges with their ends, beside the first."""
+    untrained(prepared, _NOWHERE)
+    for name, dimension in plan.space.items():
+        for value in dimension.points(2):
+            values = first | {name: value}
+            if name in _OF_ROWS_AND_ENCODER:
+                changed = _prepared(plan, values, lambda line: None)
+            else:
+                changed = with_settings(prepared, _given(plan, values))
+            untrained(changed, _NOWHERE)
+    for values in _pairs_of_parts(plan):
+        _given(plan, first | values)
+
+
 def _prepared(plan: SearchPlan, values: Mapping[str, Value], say: Say) -> Prepared:
-    return prepare(written_out(trial_settings(plan.base, values)), say)
+    return prepare(_given(plan, values), say)
+
+
+def _given(plan: SearchPlan, values: Mapping[str, Value]) -> dict[str, Any]:
+    return written_out(trial_settings(plan.base, values))
+
+
+def _pairs_of_parts(plan: SearchPlan) -> Iterator[dict[str, Value]]:
+    """Values of two settings of a head or an adapter, which may exclude each other."""
+    parts = [(name, one.points(2)) for name, one in plan.space.items() if "." in name]
+    for (one, some), (other, others) in combinations(parts, 2):
+        for values in product(some, others):
+            yield dict(zip((one, other), values, strict=True))
 
 
 def _warn_of_seen_rows(plan: SearchPlan, prepared: Prepared, say: Say) -> None:

@@ -44,7 +44,7 @@ class SearchProgress:
         self._total = config.trials
         budget = f"up to {config.trials} trials"
         if isinstance(oracle, ResumableHyperband):
-            settings, self._epochs = oracle.budget()
+            settings, self._epochs = oracle.budget(oracle.points)
             budget = f"{settings} settings, {self._epochs * plan.seeds} epochs in all"
         runs = f", {plan.seeds} runs each" if plan.seeds > 1 else ""
         ranked = f"ranked by {plan.metric} on {_rows(plan)}"

@@ -9,6 +9,7 @@ from tfglue.comma_separated import csv_text
 from tfglue.errors import UserError
 from tfglue.evaluate import EVALUATION, evaluation
 from tfglue.files import atomic_folder, read_json, write_json, write_text
+from tfglue.form import check_form
 from tfglue.manifest import command
 from tfglue.run import Run
 from tfglue.run_folder import RunFolder
@@ -24,6 +25,9 @@ from tuning.trial_record import PAUSED, TrialRecord
 
 FORMAT = "tfglue.search_report.v1"
 
+_FORM = {
+    "best": {"trial": int}, "dev": {str: {str: {str: object}}}, "settings_scored_on_dev": [int],
+}
 _OF_THE_SEARCH = ("tune_split", "train_fraction", "dev_examples")
 
 
@@ -52,7 +56,7 @@ def write_report(
         raise UserError(
             f"{folder.path}: no trial has finished; {folder.table} and {folder.trials} say why"
         )
-    before = read_json(folder.report) if folder.report.is_file() else {}
+    before = _before(folder)
     runs = folder.runs(best)
     chosen = _best_run(best, plan, runs)
     dev = _dev(plan, best, runs, before)
@@ -100,6 +104,15 @@ def write_report(
     for line in report_lines(plan, folder, report, complete):
         say(line)
     return report
+
+
+def _before(folder: SearchFolder) -> dict[str, Any]:
+    """The report of an earlier session, empty if there was none."""
+    if not folder.report.is_file():
+        return {}
+    content = read_json(folder.report)
+    check_form(content, _FORM, str(folder.report))
+    return content
 
 
 def _table(

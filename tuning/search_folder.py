@@ -10,9 +10,11 @@ import yaml
 
 from tfglue.errors import UserError
 from tfglue.files import check_writable, read_yaml, write_text
+from tfglue.folder_lock import locked
 from tfglue.form import check_form
 from tfglue.output import free_output
 from tfglue.run_folder import RunFolder
+from tfglue.task_choice import Say
 from tuning.plan import SearchPlan
 from tuning.trial_record import TrialRecord
 
@@ -88,6 +90,21 @@ class SearchFolder:
     def go_on(self) -> str:
         """The command that resumes the search."""
         return f"python -m tuning.search --output {shlex.quote(str(self.path))} --resume"
+
+    def wait_for_workers(self, seconds: float, say: Say) -> None:
+        """Waits until no process trains a trial: workers end a moment after a chief is killed.
+
+        Args:
+            seconds: that each trial is waited for at most.
+            say: told who is waited for.
+
+        Raises:
+            Occupied: a process still trains one.
+        """
+        for pattern in ("*/.lock", "*/seeds/*/.lock"):
+            for lock in sorted(self.trials.glob(pattern)):
+                with locked(lock.parent, patience=seconds, say=say):
+                    pass
 
     def clear(self) -> None:
         """Deletes the search, but for hidden files such as its lock."""

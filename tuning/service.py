@@ -8,8 +8,6 @@ and the name of the worker elsewhere.
 import os
 import signal
 import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +24,9 @@ from tfglue.errors import UserError
 from tuning.oracles import Resumable
 from tuning.role import IP, NAME, PORT
 
+_ABSENT = (
+    grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED,
+)
 _SECONDS = 0.2
 _GRACE = 60.0
 
@@ -83,13 +84,19 @@ def client() -> OracleClient:
 
 @contextmanager
 def chief_errors() -> Iterator[None]:
-    """Says in one line that the chief is gone."""
+    """Says in one line that the chief is gone, or what went wrong in it."""
     try:
         yield
-    except grpc.RpcError:
+    except grpc.RpcError as error:
+        chief = f"{os.environ[IP]}:{os.environ[PORT]}"
+        if error.code() not in _ABSENT:
+            said = error.details().removeprefix("Exception calling application: ")
+            raise UserError(
+                f"the chief at {chief} ended: {said}; mend that, and start chief and workers again "
+                "with --resume"
+            ) from None
         raise UserError(
-            f"no chief answers at {os.environ[IP]}:{os.environ[PORT]}; start it with the same "
-            f"command and {NAME}=chief"
+            f"no chief answers at {chief}; start it with the same command and {NAME}=chief"
         ) from None
 
 
@@ -149,17 +156,3 @@ class Workers:
                 process.kill()
         for log in self._files:
             log.close()
-
-
-def end_with_parent() -> None:
-    """Ends this worker like Ctrl-C once the process that made it is gone.
-
-    Its standard input is a pipe from there, which closes whatever ends that process.
-    """
-
-    def wait() -> None:
-        while os.read(sys.stdin.fileno(), 1024):
-            pass
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=wait, daemon=True).start()

@@ -8,12 +8,12 @@ from typing import Any
 import tensorflow as tf
 
 from tfglue.errors import UserError
-from tfglue.output import locked
-from tfglue.run_folder import RunFolder
+from tfglue.folder_lock import locked
 from tfglue.task_choice import Say
 from tfglue.training.loop import Interrupted
 from tuning.config import MAY_CHANGE
 from tuning.hypermodel import RunHyperModel
+from tuning.local_worker import GRACE
 from tuning.oracles import Resumable, build_oracle
 from tuning.plan import SearchPlan, make_plan
 from tuning.preflight import Inputs, preflight
@@ -25,6 +25,8 @@ from tuning.service import Workers, chief_errors, client, serve
 from tuning.worker import work
 
 _OUTPUT = ("output", "resume", "overwrite")
+_PATIENCE = 2 * GRACE
+"""Seconds that a search waits for workers of its last session."""
 
 
 def search(
@@ -58,7 +60,11 @@ def search(
     if role.worker:
         if not where.get("output"):
             raise UserError("--output is needed: the folder of the search, the same everywhere")
-        run_worker(SearchFolder(where["output"]), role.name, asked)
+        say(f"{role.name}: asks the chief at {role.address}")
+        try:
+            run_worker(SearchFolder(where["output"]), role.name, asked)
+        except KeyboardInterrupt:
+            raise Interrupted("a worker that is started again goes on with its trial") from None
         return {}
     folder, asked = _claimed(where, asked)
     plan = _plan(asked)
@@ -68,7 +74,9 @@ def search(
     if folder is None:
         folder = SearchFolder.free(plan.task)
     try:
-        with locked(RunFolder(folder.path), ".search.lock"):
+        with locked(folder.path, ".search.lock"):
+            if role.alone:  # Workers elsewhere outlive a chief, and go on with the next one.
+                folder.wait_for_workers(_PATIENCE, say)
             _begin(folder, asked, plan, inputs, bool(where.get("overwrite")))
             return _run(folder, plan, inputs, role, say)
     except KeyboardInterrupt:

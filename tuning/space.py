@@ -19,7 +19,7 @@ SPACES = Path(__file__).parent / "spaces"
 SEED = "seed"
 
 _KEYS = ("model", "trials", "settings", "space", "tasks")
-_KEYS_OF_TASK = ("settings", "space")
+_KEYS_OF_TASK = ("trials", "settings", "space")
 _LEFT_OUT = "none"
 """Takes a parameter out of the space that it is in otherwise."""
 
@@ -126,6 +126,7 @@ def _read_file(name: str, model: str, task: str) -> AskedSpace:
         parts[other] = _mapping(part or {}, f"{path}: tasks: {other}", _KEYS_OF_TASK)
     settings: dict[str, Any] = {}
     texts: dict[str, str] = {}
+    trials = None
     for other, part in parts.items():
         where = f"{path}: tasks: {other}" if other else str(path)
         of_part = checked(
@@ -135,12 +136,13 @@ def _read_file(name: str, model: str, task: str) -> AskedSpace:
         for misplaced in (n for n in of_part if n in NOT_IN_RECIPES):
             raise UserError(f"{where}: '{misplaced}' belongs on the command line, not in a space")
         searched = _mapping(part.get("space") or {}, f"{where}: space")
+        own_trials = part.get("trials")
+        if own_trials is not None and (type(own_trials) is not int or own_trials < 1):
+            raise UserError(f"{where}: trials: expected a whole number, not '{own_trials}'")
         if other in ("", task):
             settings |= of_part
             texts |= {key: str(text) for key, text in searched.items()}
-    trials = content.get("trials")
-    if trials is not None and (not isinstance(trials, int) or trials < 1):
-        raise UserError(f"{path}: trials: expected a whole number, not '{trials}'")
+            trials = own_trials or trials
     return AskedSpace(name, texts, frozenset(), settings, trials)
 
 

@@ -11,10 +11,10 @@ from tfglue.form import check_form
 
 FORMAT = "tfglue.trial.v1"
 
-FINISHED, STOPPED, PAUSED, DIVERGED, TOO_LARGE = (
-    "finished", "stopped early", "paused", "diverged", "out of memory"
+FINISHED, STOPPED, PAUSED, DIVERGED, TOO_LARGE, REFUSED = (
+    "finished", "stopped early", "paused", "diverged", "out of memory", "refused"
 )
-STATUSES = (FINISHED, STOPPED, PAUSED, DIVERGED, TOO_LARGE)
+STATUSES = (FINISHED, STOPPED, PAUSED, DIVERGED, TOO_LARGE, REFUSED)
 
 _FORM = {
     "format": str, "trial": int, "values": {str: object}, "status": str, "score": (float, None),

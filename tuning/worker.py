@@ -41,8 +41,7 @@ def work(oracle: Oracle, name: str, hypermodel: RunHyperModel) -> None:
         if trial.status == "IDLE":  # Hyperband waits for trials of other workers.
             time.sleep(_IDLE_SECONDS)
             continue
-        hp = trial.hyperparameters
-        record = hypermodel.fit(hp, hypermodel.build(hp), trial=int(trial.trial_id))
+        record = hypermodel.fit(trial.hyperparameters, trial=int(trial.trial_id))
         score = _told(record, hypermodel)
         trial.status = "FAILED" if score is None else "COMPLETED"
         if score is not None:
@@ -53,7 +52,8 @@ def work(oracle: Oracle, name: str, hypermodel: RunHyperModel) -> None:
 def _told(record: TrialRecord, hypermodel: RunHyperModel) -> float | None:
     """What the oracle is told: the score; without one, the worst of the others.
 
-    An oracle that hears nothing of settings which diverge proposes their neighbours.
+    An oracle that hears nothing of settings which diverge proposes their neighbours. Hyperband
+    proposes nothing of its own, and must not go on with them.
     """
     if record.score is not None:
         return record.score
@@ -64,5 +64,7 @@ def _told(record: TrialRecord, hypermodel: RunHyperModel) -> float | None:
             f"none of {len(records)} trials has a score, the last because: {record.message}; "
             "search in another range"
         )
+    if hypermodel.plan.config.tuner == "hyperband":
+        return None
     worst = min if hypermodel.plan.higher_is_better else max
     return worst(scores, default=None)

@@ -22,6 +22,7 @@ from tfglue.activations.store import ActivationStore
 from tfglue.data.batches import MODEL_INPUTS, padded_batch
 from tfglue.data.sources import open_source
 from tfglue.errors import UserError
+from tfglue.folder_lock import locked
 from tfglue.kinds import KINDS
 from tfglue.run import Run
 
@@ -160,6 +161,17 @@ def test_a_process_leaves_alone_what_another_one_is_writing(store, runs, tmp_pat
     assert not theirs.exists()
 
 
+def test_a_shard_that_another_process_writes_is_left_to_it(store, runs, tmp_path, capsys):
+    shared = Path(shutil.copytree(store, tmp_path / "store"))
+    name = sorted(shared.glob("*.tfrecord"))[1].stem
+    (shared / f"{name}.tfrecord").unlink()
+    with locked(shared, f".{name}.lock"):
+        assert extract(runs["rte"], shared) == 2
+    assert "another process" in capsys.readouterr().err
+    assert extract(runs["rte"], shared) == 0
+    assert files(shared) == files(store)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -259,6 +271,24 @@ def test_a_part_of_the_rows_is_what_training_with_the_same_flags_reads(runs, tas
         Run.train(settings, train_examples=30, dev_examples=7, output=str(tmp_path / "more"))
 
 
+def test_a_part_holds_the_rows_that_are_held_out_of_training(runs, tmp_path):
+    part = {"train_examples": 12, "dev_examples": 4, "tune_split": 0.2}
+    words = [word for name, value in part.items() for word in (f"--{name}", str(value))]
+    assert extract(runs["rte"], tmp_path / "store", *words) == 0
+    splits = ActivationStore(tmp_path / "store").manifest["splits"]
+    assert {name: facts["rows"] for name, facts in splits.items()} == {
+        "train": 12, activations.HELD_OUT: 4, "dev": 4,
+    }
+    settings = dict(task="rte", data="sample", max_length=32, epochs=1, batch_size=4,
+                    activations=str(tmp_path / "store"), train_examples=12)
+    run = Run.train(settings, dev_examples=4, tune_split=0.2, output=str(tmp_path / "run"))
+    data = run.folder.manifest()["data"]["rte"]
+    assert data["dev"]["digest"] == splits[activations.HELD_OUT]["digest"]
+    for other in ({"dev_examples": 9, "tune_split": 0.2}, {"dev_examples": 4, "tune_split": 0.4}):
+        with pytest.raises(UserError, match="not in this store"):
+            Run.train(settings, **other, output=str(tmp_path / "other"))
+
+
 @pytest.mark.slow
 def test_killed_at_random_it_ends_with_the_same_bytes(store, runs, tmp_path):
     folder, moments = tmp_path / "store", random.Random(7)
@@ -322,3 +352,34 @@ def test_an_encoder_may_be_trained_first(tmp_path):
     found = ActivationStore(tmp_path / "store")
     assert len(trained.read_text().split()) == found.manifest["splits"]["train"]["rows"] == 8
     assert all(len(states) == 1 for states, _ in found.split("train").labelled())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--layers", "9"], "this encoder has the states 0 to"),
+        (["--project", "4096"], "expected 1 to"),
+        (["--splits", "tests"], "tests"),
+        (["--adapter", "lora"], "has an adapter"),
+        (["--task", "sst,rte"], "a store is of one task"),
+        (["--seeds", "2"], "a store is of one encoder"),
+        (["--head", "adapter_pooler:projected=4096"], "must be less than"),
+        ([], "is not empty and holds no store"),
+        ([], "0.00 GB are free; keep less"),
+    ],
+)
+def test_what_would_be_refused_is_found_before_training(
+    tmp_path, monkeypatch, capsys, words, message
+):
+    monkeypatch.setattr(Run, "train", lambda *_, **__: pytest.fail("it trains"))
+    store = tmp_path / "store"
+    if "not empty" in message:
+        store.mkdir()
+        (store / "notes.txt").write_text("mine")
+    if "free" in message:
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 10))
+    own = ["--encoder", SMALL_BERT, "--task", "sst", "--data", "sample", "--max_length", "32"]
+    assert activations.main([*own, "--output", str(store), *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+    assert not (store / "run").exists()

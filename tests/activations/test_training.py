@@ -3,12 +3,13 @@
 import csv
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
 from data_prep import activations
-from tfglue import convert, evaluate, train
+from tfglue import convert, evaluate, experiment, train
 from tfglue.errors import UserError
 from tfglue.models.head_config import published_heads
 from tfglue.run import Run
@@ -156,11 +157,37 @@ def test_a_store_in_half_the_bytes_gives_nearly_the_same(stores, place, tmp_path
         assert np.allclose(tensors(run)[name], value, atol=5e-3), name
 
 
-def test_a_resumed_run_goes_on_from_the_store(stores, tmp_path):
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing but a new process comes after it."""
+
+
+class KilledAfter(keras.callbacks.Callback):
+    """Ends the process, as it were, after so many updates of this session."""
+
+    def __init__(self, updates: int):
+        super().__init__()
+        self.left = updates
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if not self.left:
+            raise Killed
+
+
+def test_a_resumed_run_goes_on_from_the_store(stores, tmp_path, capsys):
+    # A checkpoint after every update; 6 updates an epoch, 18 in all.
     settings = dict(SHORT, task="rte", head="adapter_pooler:size=5", dev_examples=8,
-                    activations=str(stores["rte"]))
+                    activations=str(stores["rte"]), checkpoint_seconds=1e-9)
     whole = Run.train(settings, output=str(tmp_path / "whole"))
-    again = Run.train(settings, output=str(tmp_path / "again"))
+    own = {**settings, "output": str(tmp_path / "killed")}
+    for updates in (4, 7):  # In the first epoch, then in the second one.
+        with pytest.raises(Killed):
+            experiment.train({**own, "resume": updates == 7}, callbacks=[KilledAfter(updates)])
+    capsys.readouterr()
+    again = Run.train({**own, "resume": True})
+    # The update during which it was killed had not been saved.
+    assert "resuming after update 9 of 18" in capsys.readouterr().out
+    assert again.metrics == whole.metrics
     assert all(np.array_equal(tensors(again)[n], v) for n, v in tensors(whole).items())
 
 

@@ -277,10 +277,9 @@ def test_predictions_and_other_files_are_not_replaced_unasked(capsys, sst_run, t
 
 
 def test_a_folder_that_another_process_trains_into(capsys, tmp_path):
-    from tfglue.output import locked
-    from tfglue.run_folder import RunFolder
+    from tfglue.folder_lock import locked
 
-    with locked(RunFolder(tmp_path / "run")):
+    with locked(tmp_path / "run"):
         error = fails(capsys, train, "--task", "sst", "--max_steps", "0", "--output",
                       tmp_path / "run")
     assert "another process is training" in error

@@ -7,10 +7,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras import ops
 
 from tests.reference.numpy_bert import bert_encoder
 from tfglue.models.checkpoints import load_encoder
 from tfglue.models.encoder import BertEncoder
+from tfglue.models.initialization import undrawn
 from tfglue.models.loaded_encoder import weights_digest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -269,3 +271,15 @@ def test_the_pooled_output_alone_is_the_same_without_hidden_states():
     np.testing.assert_allclose(alone["pooled_output"], whole["pooled_output"], rtol=0, atol=1e-6)
     dropped = encoder(small_batch(), SEED, pooled_only=True)
     assert np.any(dropped["pooled_output"] != alone["pooled_output"])
+
+
+def test_undrawn_kernels_are_zeros_and_no_others():
+    shape = dict(vocabulary_size=50, num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=12)
+    with undrawn():
+        empty = BertEncoder(**shape).named_weights()
+    for name, weight in BertEncoder(**shape).named_weights().items():
+        value = ops.convert_to_numpy(empty[name])
+        if name.endswith(("gamma", "beta", "bias")):
+            assert np.array_equal(value, ops.convert_to_numpy(weight)), name
+        else:
+            assert not value.any() and ops.convert_to_numpy(weight).all(), name

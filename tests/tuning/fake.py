@@ -32,10 +32,7 @@ class FakeModel:
         self.killer, self.seconds, self.diverges_above = killer, seconds, diverges_above
         self.trained = []
 
-    def build(self, hp):
-        return {}
-
-    def fit(self, hp, settings, *, trial):
+    def fit(self, hp, *, trial):
         record = self.folder.record(trial)
         if record is None:
             self.killer("training")

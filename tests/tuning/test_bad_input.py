@@ -36,6 +36,16 @@ def failed(argv, capsys):
         (["--task", "rte", "--tuner", "hyperband", "--epochs", "2.5"], "shares out whole epochs"),
         (["--task", "rte", "--tuner", "hyperband", "--epochs", "2"], "hyperband shares out"),
         (["--task", "rte", "--output", "/dev/null/x"], "--output"),
+        # What shows only where a model is made, and only with one of the values.
+        (["--task", "rte", "--model", "adapter_pooler", "--space",
+          "head.projected=choice:0,64,128"], "projected"),
+        (["--task", "rte", "--model", "adapter", "--space",
+          "adapter=choice:houlsby|pal|houlsby:layers=1+7"], "there is no layer 7"),
+        (["--task", "rte", "--model", "adapter_pooler", "--space", "head.size=choice:0,8",
+          "--space", "head.order=choice:projection_first,both"], "needs a size above 0"),
+        (["--task", "ner", "--space", "head=choice:linear|convolution"], "convolution"),
+        (["--task", "rte", "--space", "n_best_size=int:20:40"], "n_best_size: does not apply"),
+        (["--task", "stsb", "--space", "balance=choice:false,true"], "--balance"),
     ],
 )  # fmt: skip
 def test_one_line_and_status_two(argv, message, capsys, tmp_path, monkeypatch):
@@ -61,10 +71,9 @@ def test_a_folder_that_is_no_search(capsys, tmp_path):
 
 
 def test_two_searches_do_not_share_a_folder(capsys, tmp_path):
-    from tfglue.output import locked
-    from tfglue.run_folder import RunFolder
+    from tfglue.folder_lock import locked
 
-    with locked(RunFolder(tmp_path / "x"), ".search.lock"):
+    with locked(tmp_path / "x", ".search.lock"):
         error = failed(["--task", "rte", "--output", str(tmp_path / "x")], capsys)
     assert "another process" in error
 

@@ -17,6 +17,8 @@ SEARCHES = {
     "random": dict(tuner="random", trials=6),
     "grid": dict(tuner="grid", grid_points=3),
     "hyperband": dict(tuner="hyperband"),
+    # Fewer points than the nine of the first rung.
+    "hyperband of few": dict(tuner="hyperband", space=["learning_rate=choice:1e-4,3e-4,1e-3,1e-2"]),
 }
 
 
@@ -86,7 +88,7 @@ def test_a_bayesian_search_comes_near_to_what_is_best(tmp_path):
 def test_where_all_was_tried_a_bayesian_search_ends(tmp_path):
     found = searched(tmp_path, tuner="bayesian", trials=9, space=["batch_size=choice:8,16,32",
                      "learning_rate=choice:1e-4,1e-3"])
-    assert len({json.dumps(values) for values, _ in found.values()}) == len(found) <= 6
+    assert len({json.dumps(values) for values, _ in found.values()}) == len(found) == 6
 
 
 def test_the_grid_is_every_combination_in_order(tmp_path):
@@ -145,6 +147,48 @@ def test_twice_as_many_iterations_are_twice_the_budget(tmp_path):
     assert len(outcome(tmp_path)) == 2 * once and len(model.trained) == once
 
 
+def test_hyperband_finishes_in_a_space_of_few_points(tmp_path):
+    _, oracle, model = fake_search(tmp_path, **SEARCHES["hyperband of few"])
+    # All four points, then a third of them, rounded up, then one: 4 x 1 + 2 x 2 + 1 x 6 epochs.
+    assert oracle.budget(oracle.points) == (4, 14)
+    work(oracle, "worker0", model)
+    records = model.folder.records()
+    assert [record.epochs for record in records] == [1, 1, 1, 1, 2, 2, 6]
+    assert {record.values["learning_rate"] for record in records[:4]} == {1e-4, 3e-4, 1e-3, 1e-2}
+    assert [record.values["learning_rate"] for record in records[4:]] == [1e-3, 3e-4, 1e-3]
+    assert [record.status for record in records].count(FINISHED) == 1
+
+
+@pytest.mark.parametrize("points", ["1e-4,1e-3", "1e-4,1e-3,1e-2", "1e-3,2e-3,3e-3"])
+@pytest.mark.parametrize("factor", [2, 3])
+def test_hyperband_throws_out_what_diverges(tmp_path, points, factor):
+    space = [f"learning_rate=choice:{points}", "batch_size=choice:8,16"]
+    plan, oracle, model = fake_search(tmp_path, tuner="hyperband", factor=factor, space=space)
+    model = FakeModel(plan, model.folder, diverges_above=1.5e-3)
+    work(oracle, "worker0", model)
+    records = model.folder.records()
+    finished = [record for record in records if record.status == FINISHED]
+    # A setting that diverged does not go on, and one that did not ends its bracket.
+    assert finished and finished[0].values["learning_rate"] == 1e-3
+    diverged = {record.trial for record in records if record.score is None}
+    assert not diverged & {record.continues for record in records}
+
+
+def test_a_hyperband_of_failures_ends(tmp_path):
+    space = ["learning_rate=choice:1e-4,1e-3"]
+    plan, oracle, model = fake_search(tmp_path, tuner="hyperband", space=space)
+    work(oracle, "worker0", FakeModel(plan, model.folder, diverges_above=0.0))
+    assert len(model.folder.records()) == 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("dimension", ["batch_size=int:1:6", "batch_size=log:3:8"])
+def test_a_random_search_comes_to_every_point(tmp_path, seed, dimension):
+    space = ["learning_rate=choice:1e-4,1e-3", dimension]
+    found = searched(tmp_path, tuner="random", trials=20, search_seed=seed, space=space)
+    assert len(found) == len({json.dumps(values) for values, _ in found.values()}) == 12
+
+
 @pytest.mark.parametrize("name", SEARCHES)
 def test_two_workers_try_what_one_does(tmp_path, monkeypatch, name):
     alone = searched(tmp_path / "one", **SEARCHES[name])
@@ -166,21 +210,47 @@ def test_two_workers_try_what_one_does(tmp_path, monkeypatch, name):
     both = outcome(tmp_path / "two")
     assert all(model.trained for model in models)
     assert sorted(models[0].trained + models[1].trained) == sorted(both)
-    if name == "hyperband":  # Which settings go on depends on which trials are over.
+    if name.startswith("hyperband"):  # Which settings go on depends on which trials are over.
         assert len(both) == len(alone)
     else:
         assert both == alone
 
 
 def test_a_diverged_trial_counts_as_the_worst_of_the_others(tmp_path):
-    plan, oracle, model = fake_search(tmp_path, tuner="bayesian", trials=12)
+    plan, oracle, model = fake_search(tmp_path, tuner="random", trials=12)
     model = FakeModel(plan, model.folder, diverges_above=1e-3)
     work(oracle, "worker0", model)
-    told = {int(name): trial.score for name, trial in oracle.trials.items()}
-    scores = [record.score for record in model.folder.records() if record.score is not None]
-    diverged = [record.trial for record in model.folder.records() if record.score is None]
-    assert diverged and len(scores) + len(diverged) == 12
-    assert all(told[trial] is None or told[trial] >= min(scores) for trial in diverged)
+    told = {int(name): trial for name, trial in oracle.trials.items()}
+    records = model.folder.records()
+    diverged = [record.trial for record in records if record.score is None]
+    assert len(records) == 12
+    before: list[float] = []
+    compared = 0
+    for record in records:  # One worker: trials end in their order.
+        trial = told[record.trial]
+        if record.score is not None:
+            assert trial.score == record.score
+            before.append(record.score)
+        elif before:
+            assert (trial.status, trial.score) == ("COMPLETED", min(before))
+            compared += len(set(before)) > 1
+        else:
+            assert (trial.status, trial.score) == ("FAILED", None)
+    assert diverged and compared  # The worst differs from the best somewhere.
+
+
+def test_where_a_low_score_is_good_the_worst_is_the_highest(tmp_path):
+    plan, oracle, model = fake_search(tmp_path, tuner="random", trials=8, objective="loss")
+    model = FakeModel(plan, model.folder, diverges_above=1e-3)
+    work(oracle, "worker0", model)
+    before: list[float] = []
+    compared = 0
+    for record in model.folder.records():
+        told = oracle.trials[str(record.trial)].score
+        assert told == (record.score if record.score is not None else max(before, default=None))
+        compared += record.score is None and len(set(before)) > 1
+        before += record.scores
+    assert compared
 
 
 def test_trials_that_all_diverge_end_the_search(tmp_path):

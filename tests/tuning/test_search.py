@@ -2,26 +2,39 @@
 
 import csv
 import json
+import os
+import random
 import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
+import keras_tuner
 import pytest
 import yaml
 
-from tests.tuning.fake import Killed
+from tests.tuning.fake import Killed, fake_search
 from tfglue import convert, tasks
 from tfglue.config import TrainConfig
 from tfglue.data.sources import open_source
 from tfglue.errors import UserError
+from tfglue.files import CannotWrite
 from tfglue.flags import add_flags, given
 from tfglue.run import Run
 from tfglue.run_folder import RunFolder
 from tuning import hypermodel
+from tuning.plan import make_plan
+from tuning.report import write_report
 from tuning.search_folder import SearchFolder
 from tuning.session import search
 
 TRAIN = dict(task="sst", data="sample", train_examples=32, batch_size=16, epochs=2, dev_examples=20)
 SPACE = ["learning_rate=log:1e-4:1e-2", "head_dropout=uniform:0:0.3"]
 SEARCH = dict(tuner="random", trials=3)
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.slow
 
@@ -201,38 +214,152 @@ def test_two_workers_end_where_one_does(killed_and_resumed, tmp_path):
         assert (tmp_path / "two" / record.runs[0] / "encoder.safetensors").is_file()
 
 
+def test_killed_at_random_moments_no_trial_is_repeated_or_lost(tmp_path):
+    """SIGKILL of the chief of two workers, and resumed at once, their trials perhaps still held."""
+    output, trials = tmp_path / "killed", 5
+    seed = random.randrange(2**32)
+    moments = random.Random(seed)
+    flags = {**TRAIN, "epochs": 1, "output": str(output)} | SEARCH | {"trials": trials}
+    words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
+    command = [sys.executable, "-m", "tuning.search", *words, "--workers", "2", "--resume",
+               *(word for text in SPACE for word in ("--space", text))]
+    # The first session while workers train, the second one anywhere from its start on.
+    for wanted, seconds in ((2, 2), (0, 15)):
+        chief = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL)
+        while len(recorded(output)) < wanted:
+            assert chief.poll() is None, "ended before its kill"
+            time.sleep(0.005)
+        time.sleep(moments.uniform(0, seconds))
+        os.kill(chief.pid, signal.SIGKILL)
+        chief.wait()
+    before = recorded(output)
+    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert ended.returncode == 0, (seed, ended.stderr)
+    after = recorded(output)
+    assert before.items() <= after.items(), seed  # What was over was not touched again.
+    # What the search was to try, by the tuner alone, without any training.
+    _, oracle, _ = fake_search(
+        tmp_path / "planned", tuner="random", trials=trials, space=SPACE,
+    )
+    planned = [oracle.create_trial(str(number)).hyperparameters.values for number in range(trials)]
+    records = SearchFolder(output).records()
+    assert [record.trial for record in records] == list(range(trials)), seed
+    assert [dict(record.values) for record in records] == planned
+    for record in records:
+        run = RunFolder(output / record.runs[0])
+        assert run.manifest()["status"] == "complete" and record.epochs == 1, seed
+        assert run.metrics()["sst"]["dev"]["accuracy"] == record.score
+    report = json.loads((output / "report.json").read_text())
+    assert report["trials"] == trials and not list(output.glob("trials/*/.lock"))
+
+
+def recorded(output):
+    """Trials that are over: record -> what it says, and when its run ended."""
+    return {
+        path.name: (path.read_bytes(), (path.with_suffix("") / "timing.json").read_bytes())
+        for path in output.glob("trials/[0-9]*.json")
+    }
+
+
+def test_a_trial_that_cannot_be_is_refused_and_the_search_can_go_on(tmp_path, monkeypatch):
+    """What no check before training has found does not end the search for good."""
+    plan, folder = make_plan(SEARCH, TRAIN, SPACE), SearchFolder(tmp_path / "s")
+
+    def refuses(settings, callbacks):
+        raise UserError("--head x: does not go with this rate")
+
+    monkeypatch.setattr(hypermodel, "train", refuses)
+    hp = keras_tuner.HyperParameters()
+    hp.values = {"learning_rate": 0.003, "head_dropout": 0.1}
+    record = hypermodel.RunHyperModel(plan, folder, max_epochs=2).fit(hp, trial=0)
+    assert (record.status, record.score, record.epochs) == ("refused", None, 0)
+    assert record.message == "--head x: does not go with this rate"
+    assert folder.records() == [record]
+
+
+@pytest.mark.parametrize("lost", ["data", "disk"])
+def test_what_is_wrong_for_all_trials_ends_the_search_and_no_trial(tmp_path, monkeypatch, lost):
+    file = tmp_path / "rows.tsv"
+    rows = [f"{word} film\t{label}" for word, label in (("good", 1), ("bad", 0)) for _ in range(20)]
+    file.write_text("\n".join(["text\tlabel", *rows]) + "\n")
+    train = dict(train_file=str(file), epochs=1, batch_size=16)
+    plan, folder = make_plan(SEARCH, train, SPACE[:1]), SearchFolder(tmp_path / "s")
+    if lost == "data":
+        file.rename(tmp_path / "moved")
+    else:
+        def full(settings, callbacks):
+            raise CannotWrite(Path(settings["output"]), "No space left on device")
+
+        monkeypatch.setattr(hypermodel, "train", full)
+    hp = keras_tuner.HyperParameters()
+    hp.values = {"learning_rate": 0.003}
+    model = hypermodel.RunHyperModel(plan, folder, max_epochs=2)
+    with pytest.raises(UserError, match={"data": r"rows\.tsv", "disk": "No space left"}[lost]):
+        model.fit(hp, trial=0)
+    assert not folder.records()  # So it is begun again when the search is resumed.
+
+
+def test_nothing_of_a_diverged_trial_of_several_seeds_stays_but_its_results(tmp_path, monkeypatch):
+    train = dict(TRAIN, epochs=2, save="all", seeds=3)
+    plan = make_plan(SEARCH, train, SPACE[:1])
+    folder = SearchFolder(tmp_path / "s")
+    calls, trains = [], hypermodel.train
+
+    def diverges(settings, callbacks):
+        calls.append(settings)
+        if len(calls) == 2:
+            callbacks = [*callbacks, Diverges()]
+        return trains(settings, callbacks=callbacks)
+
+    monkeypatch.setattr(hypermodel, "train", diverges)
+    model = hypermodel.RunHyperModel(plan, folder, max_epochs=2)
+    hp = keras_tuner.HyperParameters()
+    hp.values = {"learning_rate": 0.003}
+    record = model.fit(hp, trial=0)
+    assert record.status == "diverged" and len(calls) == 2
+    left = {path.name for path in folder.trials.rglob("*.safetensors")}
+    assert not left
+    assert (folder.path / record.runs[0] / "metrics.json").is_file()
+
+
+class Diverges(hypermodel.PauseAtEpoch):
+    """A loss that is no longer finite, after the first epoch is kept."""
+
+    def __init__(self):
+        super().__init__(2)
+
+    def on_evaluation(self, history):
+        if history[-1]["epoch"] >= self.epoch:
+            raise hypermodel.Diverged("the loss is nan")
+
+
 def test_hyperband_goes_on_with_runs_that_it_paused(tmp_path):
-    report = search(
-        dict(tuner="hyperband", factor=2), {**TRAIN, "output": str(tmp_path / "h")}, SPACE[:1],
-        say=lambda line: None,
-    )
+    """A trial of two seeds that is trained for one epoch, and goes on to two in another trial."""
+    plan = make_plan(dict(tuner="hyperband", factor=2), {**TRAIN, "seeds": 2}, SPACE[:1])
     folder = SearchFolder(tmp_path / "h")
-    records = folder.records()
-    # 2 x 1 + 1 x 1 and 2 x 2 epochs.
-    assert [record.epochs for record in records] == [1, 1, 1, 2, 2] and report["epochs"] == 7
-    went_on = records[2]
-    assert went_on.continues in (0, 1) and went_on.runs == records[went_on.continues].runs
-    paused = next(r for r in records[:2] if r.trial != went_on.continues)
-    assert RunFolder(tmp_path / "h" / paused.runs[0]).manifest()["status"] == "training"
-    whole = Run.train(
-        TRAIN, learning_rate=went_on.values["learning_rate"], tune_split=0.1,
-        output=str(tmp_path / "whole"),
+    model = hypermodel.RunHyperModel(plan, folder, max_epochs=2)
+    for trial, rung in enumerate((
+        {"tuner/epochs": 1, "tuner/initial_epoch": 0},
+        {"tuner/epochs": 2, "tuner/initial_epoch": 1, "tuner/trial_id": "0"},
+    )):
+        hp = keras_tuner.HyperParameters()
+        hp.values = {"learning_rate": 0.003, **rung}
+        model.fit(hp, trial=trial)
+    begun, whole = folder.records()
+    assert (begun.status, whole.status, whole.continues) == ("paused", "finished", 0)
+    assert (begun.epochs, whole.epochs) == (2, 2)  # One for each seed; nothing is trained twice.
+    assert begun.runs == whole.runs == ("trials/0000/seeds/0", "trials/0000/seeds/1")
+    straight = Run.train(
+        TRAIN, learning_rate=0.003, tune_split=0.1, seed=1, output=str(tmp_path / "straight")
     )
-    names = ("metrics.json", "history.csv")
-    assert bytes_of(folder.path / went_on.runs[0], *names) == bytes_of(whole.folder.path, *names)
-    assert report["best"]["trial"] in (2, 3, 4)  # Never one that was only begun.
+    assert bytes_of(folder.path / whole.runs[1]) == bytes_of(straight.folder.path)
 
-
-def test_several_seeds_are_one_trial(tmp_path):
-    report = search(
-        dict(tuner="random", trials=1), {**TRAIN, "seeds": 2, "output": str(tmp_path / "s")},
-        SPACE[:1], say=lambda line: None,
-    )
-    (record,) = SearchFolder(tmp_path / "s").records()
-    assert record.runs == ("trials/0000/seeds/0", "trials/0000/seeds/1")
-    found = [RunFolder(tmp_path / "s" / run).metrics()["sst"]["dev"]["accuracy"]
-             for run in record.runs]  # fmt: skip
-    assert list(record.scores) == found and record.score == sum(found) / 2
+    report = write_report(plan, folder, {"0": 1.0, "1": 2.0}, say=lambda line: None)
+    scores = [RunFolder(folder.path / run).metrics()["sst"]["dev"]["accuracy"]
+              for run in whole.runs]  # fmt: skip
+    assert list(whole.scores) == scores and report["best"]["tune"]["score"] == sum(scores) / 2
+    assert report["best"]["trial"] == 1 and report["epochs"] == 4
+    assert report["by_status"] == {"paused": 1, "finished": 1}
     assert report["dev"]["dev"]["accuracy"]["count"] == 2
-    seed = yaml.safe_load((tmp_path / "s/best/run.yaml").read_text())["config"]["seed"]
-    assert found[seed] == max(found)
+    seed = yaml.safe_load((folder.best / "run.yaml").read_text())["config"]["seed"]
+    assert scores[seed] == max(scores)

@@ -47,11 +47,21 @@ def test_the_search_of_bertvision_for_its_head():
     assert made.space["head.size"].values == tuple(2**power for power in range(3, 9))
 
 
-@pytest.mark.parametrize("task", ["cola", "stsb"])
-def test_where_it_searched_no_width(task):
+@pytest.mark.parametrize(("task", "batch"), [("cola", 16), ("stsb", 16), ("qnli", 32)])
+def test_where_it_searched_no_width(task, batch):
     asked = asked_space(["bertvision_adapter_pooler"], "adapter_pooler", task)
     assert asked.texts == {"learning_rate": "uniform:0:3e-5"} and asked.seed == "int:0:999"
-    assert "size=128" in asked.settings["head"]
+    assert "size=128" in asked.settings["head"] and asked.settings["batch_size"] == batch
+    assert asked.trials == 200
+    made = plan(["bertvision_adapter_pooler"], {"task": task, "data": "sample"},
+                model="adapter_pooler")
+    assert made.config.trials == 200 and list(made.space) == ["learning_rate"]
+
+
+@pytest.mark.parametrize("task", ["rte", "sst", "mrpc", "mnli", "qqp"])
+def test_where_it_searched_the_width(task):
+    asked = asked_space(["bertvision_adapter_pooler"], "adapter_pooler", task)
+    assert asked.trials == 6 and asked.seed == "int:1:2000" and "head.size" in asked.texts
 
 
 @pytest.mark.parametrize("name", shipped_spaces())
@@ -99,6 +109,11 @@ def test_a_file_of_the_user(tmp_path):
     assert texts(made) == {"learning_rate": "log:1e-05:0.001", "warmup": "choice:0,0.1"}
     assert made.config.trials == 7
     assert (made.base["epochs"], made.base["batch_size"]) == (2, 8)
+    file.write_text(file.read_text() + "    trials: 9\n  rte: {trials: 0}\n")
+    with pytest.raises(UserError, match="tasks: rte: trials: expected a whole number, not '0'"):
+        plan([str(file)])
+    file.write_text(file.read_text().replace("trials: 0", "trials: 8"))
+    assert plan([str(file)]).config.trials == 9
     assert "batch_size" not in plan([str(file)], train={"task": "rte", "data": "sample"}).base
 
 

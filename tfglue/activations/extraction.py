@@ -18,6 +18,7 @@ from tfglue.data.batches import batches_by_length
 from tfglue.data.examples import Examples
 from tfglue.data.features import Features
 from tfglue.errors import UserError
+from tfglue.folder_lock import locked
 from tfglue.models.encoder import BertEncoder
 
 RUN = "run"
@@ -115,11 +116,24 @@ class Extraction:
         Raises:
             UserError: the folder holds another store or something else, or the disk is too small.
         """
+        self.check_folder()
+        self.check_disk()
+        if not (self.folder / MANIFEST).is_file():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_manifest(self.folder, self.manifest)
+
+    def check_folder(self, before_training: bool = False) -> None:
+        """Raises UserError if the folder holds another store or something else.
+
+        Args:
+            before_training: the encoder is still to become the one of the store.
+        """
         if (self.folder / MANIFEST).is_file():
             found = read_manifest(self.folder)
             for name, value in self.manifest.items():
+                trained = name == "encoder" and before_training
                 # The same run may be named by another path; its weights are what counts.
-                if _unnamed(found.get(name)) != _unnamed(value):
+                if not trained and _unnamed(found.get(name)) != _unnamed(value):
                     raise UserError(
                         f"--output {self.folder}: holds a store of another {name}; name another "
                         "folder, or repeat the command that made it"
@@ -130,10 +144,6 @@ class Extraction:
             raise UserError(
                 f"--output {self.folder}: is not empty and holds no store; name another folder"
             )
-        self.check_disk()
-        if not (self.folder / MANIFEST).is_file():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_manifest(self.folder, self.manifest)
 
     def check_disk(self) -> int:
         """Bytes that are free. Raises UserError if the store does not fit."""
@@ -156,12 +166,13 @@ class Extraction:
             done: told the rows of every shard, also of those that were there.
         """
         for path, begin, end in self._shards()[index::count]:
-            # Half a file of a killed process; those of other shards may be in the making elsewhere.
-            for leftover in self.folder.glob(f".{path.stem}.*.tmp"):
-                shutil.rmtree(leftover)
-            if not _is_whole(path):
-                split = path.name.rpartition("-of-")[0].rpartition("-")[0]
-                write_shard(path, self._rows(self.splits[split], begin, end))
+            with locked(self.folder, f".{path.stem}.lock"):
+                # Half a file of a killed process; others may be writing other shards.
+                for leftover in self.folder.glob(f".{path.stem}.*.tmp"):
+                    shutil.rmtree(leftover)
+                if not _is_whole(path):
+                    split = path.name.rpartition("-of-")[0].rpartition("-")[0]
+                    write_shard(path, self._rows(self.splits[split], begin, end))
             done(end - begin)
 
     def _shards(self) -> list[tuple[Path, int, int]]:

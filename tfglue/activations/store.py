@@ -129,25 +129,7 @@ class ActivationStore:
         Raises:
             UserError: rows are not in the store, or less of them than the head reads.
         """
-        chosen, last = read_head(head), self.manifest["encoder"]["num_layers"]
-        every = self.form.layers == tuple(range(last + 1))
-        if not every and (chosen.all_layers or self.form.layers[-1] != last):
-            held = ",".join(map(str, self.form.layers))
-            raise UserError(
-                f"--activations {self.folder}: holds the states {held} alone, and --head "
-                f"{chosen.name} reads {'all' if chosen.all_layers else 'the last'}; extract them"
-            )
-        if self.form.tokens == "first" and chosen.all_tokens(kind.every_token):
-            raise UserError(
-                f"--activations {self.folder}: holds the first token alone, and --head "
-                f"{chosen.name} reads all of {task.name}; extract them, or for texts use "
-                "--head linear or adapter_pooler:tokens=first"
-            )
-        if self.form.projected and chosen.projected != self.form.width:
-            raise UserError(
-                f"--activations {self.folder}: its states are projected to {self.form.width} "
-                f"units; use --head adapter_pooler:projected={self.form.width}, not {head}"
-            )
+        check_head(self.folder, self.manifest, head, task, kind)
         if self.damaged:
             features = {**features, "train": self.present(features["train"])}
         return {
@@ -267,6 +249,40 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if form["dtype"] not in DTYPES or form["tokens"] not in TOKENS or not form["layers"]:
         raise UserError(f"{path}: form: no such form of activations; restore the file")
     return manifest
+
+
+def check_head(
+    folder: Path, manifest: Mapping[str, Any], head: str, task: Task, kind: Kind
+) -> None:
+    """Raises UserError if a store holds less of each row than a head reads.
+
+    Args:
+        folder: the store.
+        manifest: its own.
+        head: as `read_head` reads it.
+        task: which task it answers.
+        kind: its kind.
+    """
+    chosen, last = read_head(head), manifest["encoder"]["num_layers"]
+    form = StoreForm.from_dict(manifest["form"])
+    every = form.layers == tuple(range(last + 1))
+    if not every and (chosen.all_layers or form.layers[-1] != last):
+        held = ",".join(map(str, form.layers))
+        raise UserError(
+            f"--activations {folder}: holds the states {held} alone, and --head "
+            f"{chosen.name} reads {'all' if chosen.all_layers else 'the last'}; extract them"
+        )
+    if form.tokens == "first" and chosen.all_tokens(kind.every_token):
+        raise UserError(
+            f"--activations {folder}: holds the first token alone, and --head "
+            f"{chosen.name} reads all of {task.name}; extract them, or for texts use "
+            "--head linear or adapter_pooler:tokens=first"
+        )
+    if form.projected and chosen.projected != form.width:
+        raise UserError(
+            f"--activations {folder}: its states are projected to {form.width} "
+            f"units; use --head adapter_pooler:projected={form.width}, not {head}"
+        )
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:

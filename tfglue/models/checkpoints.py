@@ -26,6 +26,7 @@ from tfglue.models.hugging_face import (
     read_hugging_face,
     read_weights_file,
 )
+from tfglue.models.initialization import undrawn
 from tfglue.models.keras_hub_preset import (
     holds_keras_hub_preset,
     preset_names,
@@ -99,13 +100,14 @@ def load_encoder(name: str, seed: int = 0) -> LoadedEncoder:
 
 def _tiny(seed: int) -> LoadedEncoder:
     read = partial(BertTokenizer.from_file, _TINY_VOCABULARY)
-    encoder = BertEncoder(
-        vocabulary_size=len(read().vocabulary),
-        num_layers=2,
-        num_heads=2,
-        hidden_dim=128,
-        intermediate_dim=512,
-    )
+    with undrawn():
+        encoder = BertEncoder(
+            vocabulary_size=len(read().vocabulary),
+            num_layers=2,
+            num_heads=2,
+            hidden_dim=128,
+            intermediate_dim=512,
+        )
     return LoadedEncoder(encoder, random_report(encoder, seed), TINY, read)
 
 
@@ -142,7 +144,8 @@ def _holds_only_config(folder: Path) -> bool:
 
 
 def _read_only_config(folder: Path, seed: int) -> LoadedEncoder:
-    encoder = BertEncoder(**read_config(folder))
+    with undrawn():
+        encoder = BertEncoder(**read_config(folder))
     report = random_report(encoder, seed)
     return LoadedEncoder(encoder, report, str(folder), partial(read_tokenizer, folder))
 

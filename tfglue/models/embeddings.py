@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from tfglue.models.dropout import Dropout
+from tfglue.models.initialization import kernel_initializer
 from tfglue.models.parts import layer_norm
 
 
@@ -75,7 +76,7 @@ class BertEmbeddings(keras.layers.Layer):
         return self.add_weight(
             name=name,
             shape=(rows, self.hidden_dim),
-            initializer=keras.initializers.TruncatedNormal(stddev=self.initializer_range),
+            initializer=kernel_initializer(self.initializer_range),
             autocast=False,
         )
 

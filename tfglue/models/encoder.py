@@ -5,7 +5,7 @@ from keras import ops
 
 from tfglue.models.dropout import Dropout
 from tfglue.models.embeddings import BertEmbeddings
-from tfglue.models.initialization import initialize_weights
+from tfglue.models.initialization import initialize_weights, kernel_initializer
 from tfglue.models.layer import BertLayer
 from tfglue.models.slots import NO_SLOTS
 
@@ -107,7 +107,7 @@ class BertEncoder(keras.Model):
         self.pooler = keras.layers.Dense(
             hidden_dim,
             activation="tanh",
-            kernel_initializer=keras.initializers.TruncatedNormal(stddev=initializer_range),
+            kernel_initializer=kernel_initializer(initializer_range),
             dtype=self.dtype_policy,
             name="pooler",
         )

@@ -9,6 +9,7 @@ import tensorflow as tf
 from tfglue.errors import UserError
 from tfglue.models.bert_folder import read_config, read_tokenizer
 from tfglue.models.encoder import BertEncoder
+from tfglue.models.initialization import undrawn
 from tfglue.models.loaded_encoder import LoadedEncoder, assign_weights
 from tfglue.models.weight_names import google_name
 
@@ -70,7 +71,8 @@ def read_google_checkpoint(prefix: Path, seed: int) -> LoadedEncoder:
         checkpoint = tf.train.load_checkpoint(str(prefix))
     except _BROKEN as error:
         raise UserError(f"{_index(prefix)}: not a whole checkpoint ({_one_line(error)})") from None
-    encoder = BertEncoder(**config)
+    with undrawn():
+        encoder = BertEncoder(**config)
     types = checkpoint.get_variable_to_dtype_map()
     expected = {name: google_name(name) for name in encoder.named_weights()}
 

@@ -13,6 +13,7 @@ from tfglue.errors import UserError
 from tfglue.files import read_json
 from tfglue.models.bert_folder import read_config, read_tokenizer
 from tfglue.models.encoder import BertEncoder
+from tfglue.models.initialization import undrawn
 from tfglue.models.loaded_encoder import LoadedEncoder, assign_weights
 from tfglue.models.torch_file import read_torch_file
 from tfglue.models.weight_names import hugging_face_keys
@@ -63,7 +64,8 @@ def read_weights_file(path: Path, seed: int) -> LoadedEncoder:
 
 
 def _read(folder: Path, paths: Sequence[Path], source: str, seed: int) -> LoadedEncoder:
-    encoder = BertEncoder(**read_config(folder))
+    with undrawn():
+        encoder = BertEncoder(**read_config(folder))
     with ExitStack() as stack:
         readers: dict[str, Callable[[], np.ndarray]] = {}
         for path in paths:

@@ -1,10 +1,35 @@
 """Random initial weights that depend on a seed and on each weight's name, and on nothing else."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import keras
 from keras import ops
+
+_DRAWN: ContextVar[bool] = ContextVar("drawn", default=True)
+
+
+@contextmanager
+def undrawn() -> Iterator[None]:
+    """Lets kernels that are made in the block begin as zeros.
+
+    For encoders whose weights are all read or drawn from a seed right after: drawing them before
+    takes longer than reading them.
+    """
+    token = _DRAWN.set(False)
+    try:
+        yield
+    finally:
+        _DRAWN.reset(token)
+
+
+def kernel_initializer(stddev: float) -> keras.initializers.Initializer:
+    """What kernels and embeddings begin as: a normal distribution cut at two `stddev`."""
+    if not _DRAWN.get():
+        return keras.initializers.Zeros()
+    return keras.initializers.TruncatedNormal(stddev=stddev)
 
 
 def initialize_weights(

@@ -12,6 +12,7 @@ from tfglue.data.tokenizer import BertTokenizer
 from tfglue.errors import UserError
 from tfglue.files import read_json
 from tfglue.models.encoder import BertEncoder
+from tfglue.models.initialization import undrawn
 from tfglue.models.loaded_encoder import LoadedEncoder, assign_weights
 
 _TABLES = {
@@ -81,17 +82,18 @@ def read_keras_hub_preset(preset: str | Path, seed: int) -> LoadedEncoder:
             f"KerasHub preset '{preset}' cannot be loaded ({_one_line(error)}); without network, "
             "give a folder with the model instead of a name"
         ) from None
-    encoder = BertEncoder(
-        backbone.vocabulary_size,
-        backbone.num_layers,
-        backbone.num_heads,
-        backbone.hidden_dim,
-        backbone.intermediate_dim,
-        dropout=backbone.dropout,
-        attention_dropout=backbone.dropout,
-        max_sequence_length=backbone.max_sequence_length,
-        num_segments=backbone.num_segments,
-    )
+    with undrawn():
+        encoder = BertEncoder(
+            backbone.vocabulary_size,
+            backbone.num_layers,
+            backbone.num_heads,
+            backbone.hidden_dim,
+            backbone.intermediate_dim,
+            dropout=backbone.dropout,
+            attention_dropout=backbone.dropout,
+            max_sequence_length=backbone.max_sequence_length,
+            num_segments=backbone.num_segments,
+        )
     weights = encoder.named_weights()
     variables = {variable.path: variable for variable in backbone.weights}
     expected = {name: keras_hub_path(name) for name in weights}

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import keras
 
+from tfglue.models.initialization import kernel_initializer
+
 
 def linear(
     name: str, input_dim: int, output_dim: int, stddev: float, dtype, use_bias: bool = True
@@ -12,7 +14,7 @@ def linear(
     dense = keras.layers.Dense(
         output_dim,
         use_bias=use_bias,
-        kernel_initializer=keras.initializers.TruncatedNormal(stddev=stddev),
+        kernel_initializer=kernel_initializer(stddev),
         dtype=dtype,
         name=name,
     )

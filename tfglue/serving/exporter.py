@@ -12,8 +12,8 @@ from tfglue.data.examples import Examples
 from tfglue.data.subset import first_examples
 from tfglue.errors import UserError
 from tfglue.files import atomic_folder, write_text
+from tfglue.folder_lock import locked
 from tfglue.manifest import versions
-from tfglue.output import locked
 from tfglue.run import Run
 from tfglue.run_folder import RunFolder
 from tfglue.serving.card import export_card
@@ -71,7 +71,7 @@ class Exporter:
         self.folder.free_version(self.version)
         examples = self._examples()
         try:
-            with locked(RunFolder(self.folder.path)):
+            with locked(self.folder.path):
                 RunFolder(self.folder.path).remove_leftovers()
                 return self._write(self.folder.free_version(self.version), forms, examples)
         finally:
