@@ -1,12 +1,11 @@
 """Experiments side by side: their scores, and how sure a difference between them is."""
 
-import csv
-import io
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfglue.aligned_table import aligned_table
+from tfglue.files import csv_text
 from tfglue.scored_experiment import ScoredExperiment
 
 FORMAT = "tfglue.comparison.v1"
@@ -102,11 +101,7 @@ class Comparison:
 
     def csv(self) -> str:
         """`rows` as comma-separated values with a header."""
-        rows, text = self.rows(), io.StringIO()
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        return text.getvalue()
+        return csv_text(self.rows())
 
     def to_dict(self) -> dict[str, Any]:
         """What ``comparison.json`` holds: the table with every run, differences and notes."""

@@ -1,12 +1,10 @@
 """``python -m tfglue.probe``: what linear maps read from each layer of a store."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfglue.command_line import Parser, quiet_tensorflow, run
-from tfglue.files import write_json, write_text
+from tfglue.files import csv_text, write_json, write_text
 from tfglue.report_folder import report_folder
 
 _DESCRIPTION = """What linear maps read from each layer of a store of hidden states.
@@ -61,7 +59,7 @@ def _probe(argv: Sequence[str] | None) -> None:
     print("\n".join(_table(rows, metric, probe.positions)))
     print(f"nothing learned: {floor:.4f}")
     table, report, plot = (folder / file for file in FILES)
-    write_text(table, _csv(rows))
+    write_text(table, csv_text(rows))
     facts = {"task": name, "metric": metric, "floor": floor, "encoder": store.manifest["encoder"]}
     write_json(report, {"format": FORMAT, **facts, "probes": rows})
     plot_probes(rows, metric, plot, title=f"{name}: linear probes of {source.name}",
@@ -79,14 +77,6 @@ def _table(
         cells = "  ".join(f"{scores[layer, position]:8.4f}" for position in positions)
         lines.append(f"{layer:>5}  {cells}")
     return [f"{metric} on dev", *lines]
-
-
-def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ class Layers:
         with tf.GradientTape() as tape:
             loss = loss_of(self.logits())
         weights = self.model.named_weights()
-        weights = {name: weight.value for name, weight in weights.items()}
+        weights = {n.removeprefix("encoder."): weight.value for n, weight in weights.items()}
         return tape.gradient(loss, (self.moves, weights))
 
 
