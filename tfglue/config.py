@@ -53,8 +53,8 @@ class TrainConfig:
     )
     intermediate: str | None = setting(
         None,
-        "tasks to train first, in order: mnli, or mnli,snli; reused where trained already; or auto, "
-        "the one that --library recommends. "
+        "tasks to train first, in order: mnli, or mnli,snli; reused where trained already; or "
+        "auto, the one that --library recommends. "
         "--epochs, --max_steps, --learning_rate, --train_examples, --train_fraction, "
         "--evaluate_every, --patience, --save and --seeds speak of the target alone",
     )

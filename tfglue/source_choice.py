@@ -95,7 +95,7 @@ def check_auto(given: Mapping[str, Any]) -> None:
     if len(task_list(given.get("task"))) > 1:
         raise UserError(f"--intermediate auto: one target at a time, not {given['task']}")
     if given.get("init"):
-        raise UserError("--intermediate auto begins with --encoder, that of the library, not --init")
+        raise UserError("--intermediate auto goes with --encoder, that of the library, not --init")
     Library.read(given["library"])
 
 
@@ -178,8 +178,7 @@ def _first_that_can_be_trained(found: Recommendation, given: Mapping[str, Any], 
 
 
 def record_result(folder: RunFolder, run: Run) -> None:
-    """Adds to the record what the chain came to, and beside it the target's own run if there is one.
-    """
+    """Adds to the record what the chain came to, and the target alone where it was trained."""
     record = folder.path / RECORD
     result = {"chain": _score(run.folder)}
     alone = RunFolder(folder.path / TARGET / "run")

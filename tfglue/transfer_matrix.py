@@ -17,7 +17,7 @@ _DESCRIPTION = """Train every target from every source, and score every way to p
       go on where it stopped
 
 Writes scores.csv (a row a training), matrix.json, methods.csv and choices.csv (how well TextEmb,
-TaskEmb, estimators and baselines predicted them), pictures with the CSV behind each, report.html."""
+TaskEmb, estimators and baselines predicted them), pictures with their CSV, and report.html."""
 
 OUTPUT = "saved_models/transfer_matrix"
 

@@ -104,7 +104,8 @@ class MatrixTraining:
         ]
         others = [name for name in self.plan.targets if name not in self.plan.sources]
         members += [
-            one for method in ("text", "task") for one in self._embeddings("targets", method, others)
+            one for method in ("text", "task")
+            for one in self._embeddings("targets", method, others)
         ]
         return Library(self.folder / "embeddings", members)
 

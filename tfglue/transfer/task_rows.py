@@ -95,7 +95,7 @@ def rows_of_run(run: Run, task: Task, data: str | None) -> TaskRows:
     config = run.configs[task.name]
     everything = source_for(run, task, data, None).read("train")
     if not everything.labelled:
-        raise UserError(f"{everything.origin}: has no labels; TaskEmb needs those of the train rows")
+        raise UserError(f"{everything.origin}: has no labels, which TaskEmb needs")
     rows, _ = chosen_rows(task, everything, config)
     examples = everything if rows is None else everything.take(np.sort(rows))
     features = KINDS.get(task.kind).encode(task, examples, run.tokenizer, config, training=True)
