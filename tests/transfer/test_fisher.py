@@ -147,7 +147,8 @@ def test_rows_side_by_side_are_rows_one_by_one(task):
     assert len(components) == (5 if task in ("nli", "sim") else 4)
     assert len(names) == (2 * 6 * 2 + 2 + (2 if task in ("nli", "sim") else 0))
     for name in (*components, *names):
-        if name.endswith(".key.bias"):  # Softmax does not see it: the gradient is rounding.
+        # Softmax over tokens does not see these: their gradients are rounding.
+        if name.endswith(".key.bias") or name == "heads.qa.dense.bias":
             continue
         assert_near(found[name], expected[name])
 

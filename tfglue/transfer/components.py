@@ -27,6 +27,13 @@ def layer_of_output(component: str) -> int | None:
     return int(found[1]) if found else None
 
 
+def is_activation(component: str) -> bool:
+    """Whether a component is of something the model computes, not of a weight."""
+    return component in (AVERAGE, POOLED, CLS) or component.endswith(
+        (".layer_output", ".multihead_output")
+    )
+
+
 def method_of(component: str) -> str:
     """The method that makes files of this name, where no manifest says it."""
     return "text" if component in (AVERAGE, POOLED) else "task"

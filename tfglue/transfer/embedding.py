@@ -10,7 +10,7 @@ import numpy as np
 from tfglue.errors import UserError
 from tfglue.files import atomic_folder, read_json, write_json
 from tfglue.form import check_form
-from tfglue.transfer.components import METHODS
+from tfglue.transfer.components import METHODS, is_activation
 
 FORMAT = "tfglue.embedding.v1"
 MANIFEST = "manifest.json"
@@ -97,10 +97,13 @@ class TaskEmbedding:
 
 
 def check_vector(name: str, vector: np.ndarray, where: str) -> None:
-    """Raises UserError for NaN, and for a vector of one number that stands everywhere."""
+    """Raises UserError for NaN, and for an activation's vector of one and the same number.
+
+    Of a head's weights (two classes, biases) equal scores are as it should be.
+    """
     if not np.isfinite(vector).all():
         raise UserError(f"{where}: {name} holds NaN or infinite numbers; embed the task again")
-    if vector.size < 2 or vector.max() == vector.min():
+    if is_activation(name) and (vector.size < 2 or vector.max() == vector.min()):
         raise UserError(
             f"{where}: {name} is constant, so nothing can be compared with it; embed the task again"
         )

@@ -63,8 +63,11 @@ class MatrixPlan:
                 read_recipe(name)
         self.sources = _names("sources", config.sources or config.tasks)
         self.targets = _names("targets", config.targets or config.tasks)
-        if not self.cells or len({cell.source for cell in self.cells}) < 3:
-            raise UserError("--tasks: expected at least two sources beside a target; name more")
+        for target in self.targets:
+            if len([name for name in self.sources if name != target]) < 2:
+                raise UserError(
+                    f"--tasks: expected at least two sources beside the target {target}; name more"
+                )
 
     @cached_property
     def cells(self) -> list[Cell]:
