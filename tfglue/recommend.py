@@ -90,8 +90,9 @@ def _found_name(name: str, library) -> str:
     from tfglue import tasks
 
     declared = tasks.find(name)
-    if declared is not None and declared.name in library.names:
-        return declared.name
+    for known in library.names:
+        if known.lower() == name.lower() or (declared and tasks.find(known) == declared):
+            return known
     raise UserError(
         f"--task {name}: {library.folder} has no embedding of it"
         f"{suggestion(name, library.names)} (it has {', '.join(library.names)}); make one with "

@@ -160,7 +160,7 @@ def _of_target(given: Mapping[str, Any]) -> dict[str, Any]:
 def _first_that_can_be_trained(found: Recommendation, given: Mapping[str, Any], say: Say) -> str:
     for name, _ in found.fused:
         task = tasks.find(name)
-        if task is None or task.predicted_by:
+        if task is None or task.predicted_by or task.name == found.target:
             say(f"passed over: {name} is no task that can be trained here")
             continue
         try:

@@ -14,6 +14,7 @@ from tfglue.transfer.likelihood import SCORE_STD, read_likelihood
 from tfglue.transfer.weight_scores import scorable
 
 ROWS = 11
+LAST = "encoder.layer.1.layer_output"
 TASKS = ("nli", "sim", "ner", "qa")
 NAMES = {"nli": "classify", "sim": "regress", "ner": "tag", "qa": "span"}
 OUTPUTS = {"nli": 3, "sim": 1, "ner": 4, "qa": 2}
@@ -78,9 +79,13 @@ class Layers:
         return tape.gradient(loss, (self.moves, weights))
 
 
-def mean_loss(task, labels):
-    """The published loss of a batch."""
+def mean_loss(task, batch):
+    """The published loss of a batch, but that no question's answer is sought in padding."""
+    labels = batch["labels"]
+
     def of(logits):
+        if task == "qa":
+            logits = logits - 1e9 * (1 - tf.cast(batch["padding_mask"], tf.float32))[:, :, None]
         if task == "sim":
             return tf.reduce_mean(tf.square(logits[:, 0] - labels))
         if task == "nli":
@@ -104,7 +109,7 @@ def one_by_one(task, features, losses=None):
         if task == "ner" and not np.any(batch["labels"] != NO_LABEL):
             continue
         for loss, share in (losses or (lambda task, batch, row: [
-            (mean_loss(task, batch["labels"]), 1.0)
+            (mean_loss(task, batch), 1.0)
         ]))(task, batch, row):
             moves, weights = Layers(model, task, batch).gradients(loss)
             for name, gradient in {**moves, **weights}.items():
@@ -142,9 +147,11 @@ def test_rows_side_by_side_are_rows_one_by_one(task):
     features = small_features(task, ROWS)
     expected = one_by_one(task, features)
     names = [name for name in scorable(small_model(), task, "example") if name in expected]
-    found = fisher(task, weights=names).scores(features)
+    embedder = fisher(task, weights=names)
+    found = embedder.scores(features)
     components = {name for name in found if name.startswith(("encoder.", "cls"))}
-    assert len(components) == (5 if task in ("nli", "sim") else 4)
+    assert embedder.vanished == ([LAST] if task == "qa" else [])
+    assert len(components) == {"nli": 5, "sim": 5, "ner": 4, "qa": 3}[task]
     assert len(names) == (2 * 6 * 2 + 2 + (2 if task in ("nli", "sim") else 0))
     for name in (*components, *names):
         # Softmax over tokens does not see these: their gradients are rounding.
@@ -156,8 +163,16 @@ def test_rows_side_by_side_are_rows_one_by_one(task):
 def test_of_classes_the_last_layer_has_a_gradient_at_the_first_token_alone():
     found = fisher("nli").scores(small_features("nli", ROWS))
     by_token = fisher("nli", "token").scores(small_features("nli", ROWS))
-    name = "encoder.layer.1.layer_output"
-    np.testing.assert_allclose(found[name], by_token[name], rtol=1e-6)
+    np.testing.assert_allclose(found[LAST], by_token[LAST], rtol=1e-6)
+
+
+def test_of_questions_the_last_layers_gradients_cancel_unless_each_is_squared():
+    features = small_features("qa", ROWS)
+    batch = padded_batch(features, np.arange(ROWS))
+    moves, _ = Layers(small_model(), "qa", batch).gradients(mean_loss("qa", batch))
+    gradients = moves[LAST].numpy()
+    assert np.abs(gradients.sum(axis=1)).max() < 1e-6 * np.abs(gradients).max()
+    assert LAST in fisher("qa", "token").scores(features)
 
 
 @pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "eager"])
@@ -181,7 +196,7 @@ def test_by_batch_it_is_the_published_arithmetic(task):
     for rows in batches:
         batch = padded_batch(features, rows)
         mask = batch["padding_mask"].numpy()[:, :, None]
-        moves, weights = Layers(model, task, batch).gradients(mean_loss(task, batch["labels"]))
+        moves, weights = Layers(model, task, batch).gradients(mean_loss(task, batch))
         for name, gradient in moves.items():
             if gradient is not None:
                 own = gradient.numpy().astype(np.float64)
@@ -193,9 +208,9 @@ def test_by_batch_it_is_the_published_arithmetic(task):
             totals[name] = totals.get(name, 0) + gradient**2
     names = ["embeddings.word", "layers.0.attention.layer_norm.gamma"]
     found = fisher(task, "batch", weights=names).scores(features, batches)
-    assert found.keys() == totals.keys()
-    for name, total in totals.items():
-        assert_near(found[name], total / ROWS)
+    assert totals.keys() - found.keys() == ({LAST} if task == "qa" else set())
+    for name, value in found.items():
+        assert_near(value, totals[name] / ROWS)
 
 
 def test_by_token_every_gradient_is_squared():
@@ -219,7 +234,7 @@ def all_classes(task, batch, row):
     logits = small_model()(model_inputs(batch), task=task)
     probabilities = tf.nn.softmax(logits[0]).numpy()
     return [
-        (mean_loss(task, tf.constant([label])), probability)
+        (mean_loss(task, {**batch, "labels": tf.constant([label])}), probability)
         for label, probability in enumerate(probabilities)
     ]
 
@@ -287,7 +302,7 @@ def test_drawn_labels_are_of_words_and_of_real_tokens(task):
 def test_what_cannot_be_summed_up_is_refused():
     with pytest.raises(UserError, match="use --fisher sampled"):
         likelihood("ner", "expected")
-    with pytest.raises(UserError, match=r"cannot score 'layers.0.attention.kwery.kernel'.*query"):
+    with pytest.raises(UserError, match=r"cannot score 'layers.0.attention.kwery.kernel'.*mean"):
         fisher("nli", weights=["layers.0.attention.kwery.kernel"])
     with pytest.raises(UserError, match="by example"):
         fisher("nli", weights=["embeddings.word"])

@@ -55,6 +55,16 @@ def test_without_layer_outputs_what_all_have_is_compared(tmp_path):
     ]
 
 
+def test_what_cancels_in_one_task_is_compared_in_none(tmp_path):
+    write(tmp_path, "rte", 0, "task")
+    place = write(tmp_path, "squad2", 1, "task", names=OUTPUTS[:2])
+    content = json.loads((place / "manifest.json").read_text())
+    (place / "manifest.json").write_text(json.dumps(content | {"vanished": [OUTPUTS[2]]}))
+    library = Library.read(tmp_path)
+    assert library.components("task") == list(OUTPUTS[:2])
+    assert library.left_out("task", OUTPUTS[:2]) == [OUTPUTS[2]]
+
+
 def test_length_of_rows_may_differ(tmp_path):
     write(tmp_path, "squad2", 0, max_length=384)
     write(tmp_path, "rte", 1, max_length=128)

@@ -151,7 +151,9 @@ def embed_task(
     manifest = run.folder.manifest()
     encoder = EncoderFacts(manifest["encoder"]["name"], manifest["encoder"]["digest"])
     facts = _facts("task", encoder, rows, settings.facts())
-    facts |= {"run": str(run.folder.path), "weights_digest": before}
+    facts |= {
+        "run": str(run.folder.path), "weights_digest": before, "vanished": sorted(fisher.vanished),
+    }
     return write_embedding(folder, task.name, vectors, facts)
 
 

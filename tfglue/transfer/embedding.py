@@ -20,7 +20,7 @@ _FORM = {
     "encoder": {"name": str, "digest": str},
     "data": {"origin": str, "digest": str, "examples": int, "rows": int, "tokens": int},
     "settings": {str: object},
-    "components": {str: [int]},
+    "components": {str: [int]}, "vanished?": [str],
 }
 
 

@@ -13,6 +13,10 @@ T is the number of real tokens, N that of rows, T_b the tokens of a batch. The f
 the rows alone. The last one is the published arithmetic, where g is the gradient of the mean loss
 of a batch: gradients of different rows cancel before they are squared, and so it depends on which
 rows meet. For one batch and the gradients of one loss all three have the published divisors.
+
+Some sums over tokens are zero whatever the row: a softmax over the tokens of a question does not
+see what is added to all of them, so the gradients at the last layer's output cancel, and what is
+left is rounding. Such components are left out.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -29,6 +33,9 @@ from tfglue.transfer.observation import observe
 from tfglue.transfer.weight_scores import WeightScores
 
 GRANULARITIES = ("example", "token", "batch")
+
+_ROUNDING = 1e-9
+"""Sums whose squares are a smaller share than this of the squares they are made of are zero."""
 
 
 class TaskFisher:
@@ -54,6 +61,8 @@ class TaskFisher:
         self.likelihood = likelihood
         self.granularity = granularity
         self.weights = WeightScores(model, task, granularity, tuple(weights))
+        self.vanished: list[str] = []
+        """Components that `scores` left out, since their gradients cancel."""
         self._compiled: Callable | None = None
 
     def scores(
@@ -73,6 +82,7 @@ class TaskFisher:
             done: told the rows of every batch.
         """
         totals: dict[str, np.ndarray] = {}
+        sizes: dict[str, float] = {}
         self.weights.reset()
         rows_seen = tokens_seen = 0
         # What is drawn depends on the row alone, so all of it is drawn before.
@@ -82,17 +92,20 @@ class TaskFisher:
             plain = padded_batch(features, rows)
             for number in range(self.likelihood.passes):
                 batch = self._with_facts(plain, features, rows, noise[number])
-                found = self._run(batch, tf.constant(number))
-                for name, value in found.items():
-                    own = value.numpy().astype(np.float64)
-                    own = own / tokens if self.granularity == "batch" else own
-                    totals[name] = totals.get(name, 0) + own
+                share = 1 / tokens if self.granularity == "batch" else 1
+                for name, (own, size) in self._run(batch, tf.constant(number)).items():
+                    totals[name] = totals.get(name, 0) + share * own.numpy().astype(np.float64)
+                    sizes[name] = sizes.get(name, 0) + share * float(size)
             if after is not None:
                 after(rows, plain)
             rows_seen, tokens_seen = rows_seen + len(rows), tokens_seen + tokens
             done(len(rows))
         divisor = rows_seen if self.granularity == "batch" else rows_seen * tokens_seen
-        vectors = {name: (total / divisor).astype(np.float32) for name, total in totals.items()}
+        self.vanished = [n for n, total in totals.items() if total.sum() < _ROUNDING * sizes[n]]
+        vectors = {
+            name: (total / divisor).astype(np.float32) for name, total in totals.items()
+            if name not in self.vanished
+        }
         return vectors | self.weights.scores(rows_seen)
 
     def _with_facts(self, batch, features: Features, rows: np.ndarray, noise) -> dict:
@@ -109,13 +122,13 @@ class TaskFisher:
             return {**batch, NOISE: tf.constant(noise[places])}
         return {**batch, NOISE: tf.constant(noise[rows])}
 
-    def _run(self, batch, number) -> dict[str, tf.Tensor]:
+    def _run(self, batch, number) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
         if self._compiled is None:
             signature = [free_sizes(batch), tf.TensorSpec([], tf.int32)]
             self._compiled = tf.function(self._pass, input_signature=signature, autograph=False)
         return self._compiled(batch, number)
 
-    def _pass(self, batch, number) -> dict[str, tf.Tensor]:
+    def _pass(self, batch, number) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
         # Nothing is recorded below the first tensor that is watched, and nothing of the weights.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             self.weights.watch(tape)
@@ -127,14 +140,13 @@ class TaskFisher:
         )
         self.weights.add(seen, activations, weights)
         mask = tf.cast(batch["padding_mask"], tf.float32)
-        return {
-            name: squared(
-                gradient[:, None] if name == CLS else gradient,
-                tf.ones_like(mask[:, :1]) if name == CLS else mask,
-                self.granularity,
-            )
-            for name, gradient in activations.items()
-        }
+        found = {}
+        for name, gradient in activations.items():
+            own, shown = (gradient[:, None], mask[:, :1]) if name == CLS else (gradient, mask)
+            by_token = squared(own, shown, "token")
+            by_choice = squared(own, shown, self.granularity)
+            found[name] = (by_choice, tf.reduce_sum(by_token))
+        return found
 
 
 def squared(gradients, mask, granularity: str):

@@ -100,8 +100,9 @@ class Library:
     def components(self, method: str, chosen: Sequence[str] = ()) -> list[str]:
         """The components that tasks are compared by.
 
-        By default TextEmb's ``avg_sequence_output``; of TaskEmb the outputs of all layers, since
-        every kind of task has them; where there are none, whatever all tasks have.
+        By default TextEmb's ``avg_sequence_output``; of TaskEmb the outputs of all layers, but for
+        those whose gradients cancel in some task (the last layer's, in questions); where there are
+        none, whatever all tasks have.
 
         Args:
             method: one of `methods`.
@@ -113,11 +114,16 @@ class Library:
         """
         members = self.members(method)
         found = list(dict.fromkeys(name for one in members.values() for name in one.vectors))
+        vanished = {
+            name for one in members.values() if one.manifest
+            for name in one.manifest.get("vanished", [])
+        }
         if chosen:
             wanted = [name for name in chosen if name in found]
         else:
+            outputs = (n for n in found if layer_of_output(n) is not None and n not in vanished)
             wanted = [name for name in found if name == AVERAGE] if method == "text" else sorted(
-                (name for name in found if layer_of_output(name) is not None), key=layer_of_output
+                outputs, key=layer_of_output
             )
             wanted = wanted or [
                 name for name in found if all(name in one.vectors for one in members.values())

@@ -166,8 +166,9 @@ class MatrixTraining:
         metrics = place.metrics()
         metric = metrics["main"][cell.target]
         score = metrics[cell.target]["dev"][metric]
-        if not there:
+        if place.encoder.is_file():
             place.drop_weights()
+        if not there:
             minutes = left * statistics.fmean(self._seconds[-20:]) / 60 if self._seconds else 0
             self.say(f"  {metric} {score:.4f}; about {minutes:.0f} minutes left")
         return {
