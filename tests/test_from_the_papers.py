@@ -10,7 +10,7 @@ import pytest
 
 from tfglue import tasks
 from tfglue.command_line import Parser
-from tfglue.config import TrainConfig
+from tfglue.config import AUTO, TrainConfig
 from tfglue.errors import UserError
 from tfglue.flags import given
 from tfglue.models.bert_all_dir import GOOGLE_FOLDERS
@@ -67,7 +67,10 @@ TRANSFER_FLAGS = (
     "--eval_all_checkpoints", "--seed", "--no_cuda", "--local_rank", "--server_ip",
     "--server_port", "--fp16", "--fp16_opt_level", "--labels", "--version_2_with_negative",
     "--null_score_diff_threshold", "--doc_stride", "--max_query_length", "--n_best_size",
-    "--max_answer_length", "--verbose_logging",
+    "--max_answer_length", "--verbose_logging", "--batch_size", "--num_epochs", "--use_labels True",
+    "--use_labels False", "--num_trials_for_FIM", "--FIM_scale", "--finetune_classifier",
+    "--finetune_feature_extractor", "--feature_type grads", "--retain_gradients", "--do_pooling",
+    "--pow", "--num_softmax_classifiers",
 )
 
 # What the PALs code has.
@@ -145,7 +148,8 @@ def _check_training(settings: dict) -> None:
     if settings.get("init") and settings.get("encoder"):
         raise UserError("--init and --encoder exclude each other")
     for name in filter(None, settings.get("intermediate", "").split(",")):
-        tasks.get(name)
+        if name != AUTO:
+            tasks.get(name)
     if "train_file" not in settings and "task" in settings:
         tasks.expand(settings["task"])
     of_kind = {kind: tasks.get(name) for name, kind in
@@ -213,6 +217,7 @@ REQUIRED = {
     "tfglue.submit": "",
     "tfglue.compare": "RUN",
     "tfglue.convert": "--output FOLDER",
+    "tfglue.embed": "--method task --run RUN",
 }
 
 

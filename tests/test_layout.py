@@ -37,12 +37,15 @@ LAYERS = (
     ("tfglue.scored_experiment", "tfglue.scored_row", "tfglue.experiment_reading",
      "tfglue.comparison", "tfglue.comparison_plot", "tfglue.glue_score"),
     ("tfglue.run", "tfglue.answering", "tfglue.trainer", "tfglue.merged_run"),
-    ("tfglue.chain", "tfglue.restarts", "tfglue.experiment", "tfglue.leaderboard_answers",
-     "tfglue.ensemble_members", "tfglue.ensemble_report", "tfglue.ensemble_plot"),
+    ("tfglue.transfer",),
+    ("tfglue.chain", "tfglue.source_choice", "tfglue.restarts", "tfglue.experiment",
+     "tfglue.leaderboard_answers", "tfglue.ensemble_members", "tfglue.ensemble_report",
+     "tfglue.ensemble_plot"),
     ("tfglue.added_task", "tfglue.serving"),
     ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.export", "tfglue.convert",
      "tfglue.doctor", "tfglue.submit", "tfglue.compare", "tfglue.parts", "tfglue.features",
-     "tfglue.ensemble", "tfglue.probe", "tfglue.__main__", "tuning", "data_prep"),
+     "tfglue.ensemble", "tfglue.probe", "tfglue.embed", "tfglue.recommend",
+     "tfglue.transfer_matrix", "tfglue.__main__", "tuning", "data_prep"),
 )
 # The package names public things without importing them.
 FREE = ("tfglue.__init__",)
@@ -103,7 +106,8 @@ STARTS = {
                        "tfglue.doctor", "tfglue.submit", "tfglue.compare", "tfglue.parts",
                        "tfglue.ensemble", "tfglue.probe", "tfglue.features",
                        "data_prep.activations", "data_prep.download", "data_prep.verify",
-                       "tuning.search", "tfglue.export")
+                       "tuning.search", "tfglue.export", "tfglue.embed", "tfglue.recommend",
+                       "tfglue.transfer_matrix")
     },
 }
 

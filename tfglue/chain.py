@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from tfglue import tasks
-from tfglue.config import OF_EXPERIMENTS, OF_SEVERAL_TASKS, settings_of_other_kinds
+from tfglue.config import AUTO, OF_EXPERIMENTS, OF_SEVERAL_TASKS, settings_of_other_kinds
 from tfglue.run_folder import RunFolder
 from tfglue.task_choice import Say
 from tfglue.tasks.task import Task
@@ -72,6 +72,8 @@ def train_steps(
 
 def intermediate_tasks(given: Mapping[str, Any]) -> list[Task]:
     """The tasks that ``intermediate`` names, in order. Raises UserError for one unknown."""
+    if given.get("intermediate") == AUTO:
+        return []  # Not chosen yet.
     names = (given.get("intermediate") or "").split(",")
     return [tasks.get(name.strip()) for name in names if name.strip()]
 

@@ -53,12 +53,20 @@ class TrainConfig:
     )
     intermediate: str | None = setting(
         None,
-        "tasks to train first, in order: mnli, or mnli,snli; reused where trained already. "
+        "tasks to train first, in order: mnli, or mnli,snli; reused where trained already; or "
+        "auto, the one that --library recommends. "
         "--epochs, --max_steps, --learning_rate, --train_examples, --train_fraction, "
         "--evaluate_every, --patience, --save and --seeds speak of the target alone",
     )
     intermediate_recipe: str | None = setting(
         None, "settings of the intermediate tasks: a recipe's name or a YAML file"
+    )
+    library: str | None = setting(
+        None, "with --intermediate auto: folder of embeddings of the tasks to choose from, see "
+        "tfglue.embed"
+    )
+    center: bool = setting(
+        False, "with --intermediate auto: compare embeddings less their mean", kind=bool
     )
     seeds: int | None = setting(
         None, "train so many times, with seeds --seed, --seed + 1, ...", kind=int, least=2
@@ -247,7 +255,13 @@ OF_SEVERAL_TASKS = (
 )
 
 # What makes a run part of a chain or a series is with those, in `experiment.yaml`.
-OF_EXPERIMENTS = ("intermediate", "intermediate_recipe", "seeds")
+AUTO = "auto"
+"""The value of ``--intermediate`` that leaves the choice to a library of embeddings."""
+
+LIBRARY_SETTINGS = ("library", "center")
+"""Settings of the choice of an intermediate task."""
+
+OF_EXPERIMENTS = ("intermediate", "intermediate_recipe", *LIBRARY_SETTINGS, "seeds")
 OF_ONE_COMMAND = ("output", "resume", "overwrite")
 NOT_STORED = (*OF_ONE_COMMAND, *OF_EXPERIMENTS)
 

@@ -14,7 +14,7 @@ from tfglue import tasks
 from tfglue.activations.store import with_store
 from tfglue.adapters import read_adapter
 from tfglue.chain import intermediate_tasks, train_steps
-from tfglue.config import OF_EXPERIMENTS, OF_ONE_COMMAND, TrainConfig, task_list
+from tfglue.config import AUTO, OF_EXPERIMENTS, OF_ONE_COMMAND, TrainConfig, task_list
 from tfglue.data.sources import Source, open_source
 from tfglue.errors import UserError
 from tfglue.experiment_plan import ExperimentPlan
@@ -27,6 +27,7 @@ from tfglue.resolution import resolve
 from tfglue.restarts import train_restarts
 from tfglue.run import Run
 from tfglue.run_folder import RunFolder
+from tfglue.source_choice import check_auto, choose_source, record_result
 from tfglue.task_choice import Say, choose_tasks, task_names
 from tfglue.trainer import train_run
 from tfglue.training.loop import Interrupted
@@ -94,13 +95,22 @@ def _train(
     say: Say,
 ) -> Run:
     own = {n: v for n, v in _of_target(given).items() if n not in OF_ONE_COMMAND}
+    chosen_here = given.get("intermediate") == AUTO
+    if chosen_here:
+        given = {**given, "intermediate": choose_source(given, folder, callbacks, say)}
+        for _, source in choose_tasks(_of_target(given), lambda line: None):
+            _check_steps(given, source)
     if given.get("intermediate"):
         own["init"] = train_steps(given, folder, callbacks, say)
         own.pop("encoder", None)  # The chain's first step began with it.
     if given.get("seeds"):
-        return train_restarts(own, given["seeds"], folder, callbacks, say)
-    own |= {"output": str(folder.path), "resume": folder.is_run()}
-    return train_run(own, callbacks=callbacks, say=say)
+        run = train_restarts(own, given["seeds"], folder, callbacks, say)
+    else:
+        own |= {"output": str(folder.path), "resume": folder.is_run()}
+        run = train_run(own, callbacks=callbacks, say=say)
+    if chosen_here:
+        record_result(folder, run)
+    return run
 
 
 def _resumed(given: dict[str, Any]) -> dict[str, Any]:
@@ -143,10 +153,11 @@ def _check(given: Mapping[str, Any]) -> None:
         )
     if not given.get("task") and not given.get("train_file"):
         raise UserError(f"--task is needed; one of: {', '.join(tasks.names())}")
+    check_auto(given)
     if "intermediate" not in given:
         return
     steps = intermediate_tasks(given)
-    if not steps:
+    if not steps and given["intermediate"] != AUTO:
         raise UserError("--intermediate: names no task")
     if given.get("init_parts") == "all":
         raise UserError("--init_parts all: the head of an intermediate task is none of the target")

@@ -27,7 +27,8 @@ from tfglue.task_choice import Say, choose_tasks
 from tfglue.tasks.task import Task
 from tfglue.training.freezing import freeze
 
-_LOWER_CASE = {"auto": None, "true": True, "false": False}
+LOWER_CASE = {"auto": None, "true": True, "false": False}
+"""What a tokenizer is asked for by the values of ``--lower_case``."""
 
 _DEMONSTRATION = (
     "This is the built-in demonstration: a tiny encoder with random weights on built-in "
@@ -139,7 +140,7 @@ def prepare(
         for problem in store.damaged:
             say(f"left out: {problem}")
     say(f"encoder: {loaded.source}; {loaded.report}")
-    tokenizer = loaded.tokenizer(_LOWER_CASE[config.lower_case])
+    tokenizer = loaded.tokenizer(LOWER_CASE[config.lower_case])
     prepared = {}
     for task, source in chosen:
         if task_settings:

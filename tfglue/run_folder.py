@@ -42,7 +42,9 @@ _OF_WEIGHTS = (*PART_KINDS, "epochs", "best")
 _METRICS = {str: {str: {str: float}}}  # Task -> split -> metric.
 _DROPPED = "dropped"
 
-BESIDE_RUNS = ("experiment.yaml", "restarts.json", "steps", "seeds")
+BESIDE_RUNS = (
+    "experiment.yaml", "restarts.json", "recommendation.json", "target", "steps", "seeds",
+)
 """What chains and restarts keep beside a run: see `tfglue.experiment`."""
 
 

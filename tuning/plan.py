@@ -6,7 +6,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from tfglue import tasks
-from tfglue.config import OF_EXPERIMENTS, OF_ONE_COMMAND
+from tfglue.config import LIBRARY_SETTINGS, OF_EXPERIMENTS, OF_ONE_COMMAND
 from tfglue.errors import UserError, suggestion
 from tfglue.task_choice import choose_tasks, task_names
 from tuning.config import SearchConfig
@@ -24,7 +24,7 @@ CHEAP = {"train_fraction": 0.1, "dev_examples": 4000}
 
 LOSS = "loss"
 _TRIALS = 20
-_NOT_HERE = ("intermediate", "intermediate_recipe", "strategy")
+_NOT_HERE = ("intermediate", "intermediate_recipe", *LIBRARY_SETTINGS, "strategy")
 
 
 @dataclass(frozen=True)

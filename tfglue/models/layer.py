@@ -151,7 +151,10 @@ class BertLayer(keras.layers.Layer):
         """A linear map of x, and what its slot adds."""
         projected = self.projections[name](x)
         addition = slots.projections.get(name)
-        return projected if addition is None else projected + addition(x)
+        projected = projected if addition is None else projected + addition(x)
+        if slots.observe:
+            slots.observe(name, x, projected)
+        return projected
 
     def _drop_out(self, dropout, output, dropout_seed):
         """Dropout on its way to the residual, which is float32 as the LayerNorm after it."""

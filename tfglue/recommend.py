@@ -1,0 +1,197 @@
+"""``python -m tfglue.recommend``: the sources of a library, ranked for a target."""
+
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tfglue.comma_separated import csv_of_records
+from tfglue.command_line import Parser, quiet_tensorflow, run
+from tfglue.errors import UserError, suggestion
+from tfglue.files import write_json, write_text
+from tfglue.report_folder import report_folder
+
+_DESCRIPTION = """Which source tasks to train before a target, best first.
+
+  python -m tfglue.recommend --task rte --library embeddings
+      all tasks embedded there, by every method there is, and by all of them fused
+  python -m tfglue.recommend --task rte --library embeddings --methods text,task,logme,leep \\
+      --runs saved_models/mnli saved_models/sst --data GLUE
+      also by how well the models of sources suit the labels of the target
+
+A library is a folder with one folder for every embedding (python -m tfglue.embed), or for the .npy
+files of other programs."""
+
+FILES = ("recommendation.json", "recommendation.csv", "recommendation.html")
+EMBEDDINGS = ("text", "task")
+BASELINES = ("data_size", "curve_gradient")
+ESTIMATORS = ("logme", "h_score", "knn", "leep", "nce")
+METHODS = (*EMBEDDINGS, *ESTIMATORS, *BASELINES)
+_OF_RUNS = (*ESTIMATORS, "curve_gradient")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit status."""
+    return run(lambda: _recommend(argv))
+
+
+def _recommend(argv: Sequence[str] | None) -> None:
+    parser = Parser("python -m tfglue.recommend", _DESCRIPTION)
+    add = parser.add_argument
+    add("--task", help="the target, by the name of its embedding")
+    add("--library", required=True, help="folder of embeddings")
+    add("--target", help="folder of the target's embedding, where it is not in the library")
+    add("--methods", help=f"fused, a,b of {', '.join(METHODS)} [text and task, as there are]")
+    add("--components", help="compare by these, a,b, instead of avg_sequence_output and the "
+        "outputs of all layers")
+    add("--center", action="store_true", help="subtract the mean over the library from embeddings, "
+        "whose plain cosines crowd near 1")
+    add("--runs", nargs="+", metavar="RUN", help="runs of the sources, for estimators")
+    add("--data", help="data of the target, for estimators [sample]")
+    add("--train_examples", type=int, help="rows of the target that estimators see [all]")
+    add("--output", help=f"folder for {', '.join(FILES)} and a map of the tasks by every method")
+    add("--overwrite", action="store_true", help="replace these files")
+    flags = parser.parse_args(argv)
+    if not flags.task and not flags.target:
+        raise UserError("--task is needed, the target; or --target, its embedding")
+    methods, components = _list(flags.methods), _list(flags.components)
+    for name in methods:
+        if name not in METHODS:
+            raise UserError(
+                f"--methods: unknown method '{name}'{suggestion(name, METHODS)} (known: "
+                f"{', '.join(METHODS)})"
+            )
+    for name in methods:
+        if name in _OF_RUNS and not flags.runs:
+            raise UserError(f"--methods {name} needs --runs, the fine-tuned sources")
+    folder = report_folder(flags.output, FILES, flags.overwrite) if flags.output else None
+    from tfglue.transfer.embedding import TaskEmbedding
+    from tfglue.transfer.library import Library
+    from tfglue.transfer.recommendation import recommend
+
+    library = Library.read(flags.library)
+    target = flags.task
+    if flags.target:
+        embedding = TaskEmbedding.read(Path(flags.target))
+        library = library.with_embedding(embedding)
+        target = embedding.name
+    elif target not in library.names:
+        target = _found_name(target, library)
+    if flags.runs and not methods:
+        methods = (*library.methods, *_OF_RUNS)
+    added = _added(flags, target, methods, library)
+    found = recommend(library, target, methods, components, flags.center, added)
+    print("\n".join(found.lines()))
+    if folder is not None:
+        _write(folder, found, library, components)
+
+
+def _found_name(name: str, library) -> str:
+    """The name that the library has for a task or an alias of it."""
+    from tfglue import tasks
+
+    declared = tasks.find(name)
+    for known in library.names:
+        if known.lower() == name.lower() or (declared and tasks.find(known) == declared):
+            return known
+    raise UserError(
+        f"--task {name}: {library.folder} has no embedding of it"
+        f"{suggestion(name, library.names)} (it has {', '.join(library.names)}); make one with "
+        f"python -m tfglue.embed, or name its folder with --target"
+    )
+
+
+def _added(
+    flags: Namespace, target: str, methods: Sequence[str], library
+) -> dict[str, dict[str, float]]:
+    """Method -> source -> score of what is not an embedding."""
+    added: dict[str, dict[str, float]] = {}
+    if "data_size" in methods:
+        sizes = {name: float(n) for name, n in library.sizes().items() if name != target}
+        if not sizes:
+            raise UserError(
+                f"--methods data_size: no embedding in {library.folder} has a manifest that says "
+                "how many examples its task has"
+            )
+        added["data_size"] = sizes
+    wanted = [name for name in methods if name in _OF_RUNS]
+    if not wanted:
+        return added
+    quiet_tensorflow()
+    from tfglue.run import Run
+    from tfglue.transfer.source_scores import estimate, learning_curve
+    from tfglue.transfer.task_rows import rows_for_encoder
+
+    rows = None
+    for name in flags.runs:
+        opened = Run.open(name)
+        for source in opened.tasks.values():
+            if source.name == target:
+                continue
+            found: dict[str, float] = {}
+            if "curve_gradient" in wanted:
+                found["curve_gradient"] = learning_curve(opened, source.name)
+            estimators = [one for one in wanted if one in ESTIMATORS]
+            if estimators:
+                if rows is None:
+                    settings: dict[str, Any] = {
+                        "task": target, "data": flags.data, "train_examples": flags.train_examples,
+                        "encoder": opened.folder.manifest()["encoder"]["name"],
+                    }
+                    given = {n: value for n, value in settings.items() if value is not None}
+                    positions = opened.encoder.max_sequence_length
+                    rows = rows_for_encoder(given, opened.tokenizer, positions, print, True)
+                found |= estimate(opened, source, rows, estimators)
+            for method, score in found.items():
+                added.setdefault(method, {})[source.name] = score
+    for method in wanted:
+        if method not in added:
+            raise UserError(
+                f"--methods {method}: no source in --runs answers what {target} labels; leave it "
+                "out"
+            )
+    return added
+
+
+def _write(folder: Path, found, library, components: Sequence[str]) -> None:
+    from tfglue.transfer.html_report import HtmlReport
+    from tfglue.transfer.task_space import TaskSpace
+
+    report, table, page = (folder / name for name in FILES)
+    write_json(report, found.to_dict())
+    write_text(table, csv_of_records(found.rows()))
+    html = HtmlReport(f"Sources for {found.target}")
+    html.paragraph(
+        f"Best first, by {' + '.join(found.fused_methods)}, fused by reciprocal ranks (k = 60)."
+    )
+    html.table(_table(found))
+    written = [report, table, page]
+    for method in library.methods:
+        space = TaskSpace.of(library, method, components, found.center)
+        picture = folder / f"tasks_{method}.png"
+        space.plot(picture, f"tasks by {method} embeddings")
+        write_text(picture.with_suffix(".csv"), csv_of_records(space.rows()))
+        html.heading(f"Tasks by {method} embeddings")
+        html.picture(picture, f"map of the tasks by {method} embeddings")
+        written += [picture, picture.with_suffix(".csv")]
+    html.write(page)
+    print(f"written: {', '.join(map(str, written))}")
+
+
+def _table(found) -> list[Mapping[str, Any]]:
+    from tfglue.transfer.ranking import ranks
+
+    places = {name: ranks(ranking) for name, ranking in found.methods.items()}
+    return [
+        {"source": source, "fused": score,
+         **{name: f"{own[source]:g}" if source in own else None for name, own in places.items()}}
+        for source, score in found.fused
+    ]
+
+
+def _list(text: str | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(p.strip() for p in (text or "").split(",") if p.strip()))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Which source task will help a target: embeddings of tasks, estimators, rankings."""

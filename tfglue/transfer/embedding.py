@@ -1,0 +1,143 @@
+"""The embedding of a task as files: one ``.npy`` a component, under its published name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfglue.errors import UserError
+from tfglue.files import atomic_folder, read_json, write_json
+from tfglue.form import check_form
+from tfglue.transfer.components import METHODS, is_activation
+
+FORMAT = "tfglue.embedding.v1"
+MANIFEST = "manifest.json"
+
+_FORM = {
+    "format": str, "method": str, "name": str, "kind": (str, None),
+    "encoder": {"name": str, "digest": str},
+    "data": {"origin": str, "digest": str, "examples": int, "rows": int, "tokens": int},
+    "settings": {str: object},
+    "components": {str: [int]}, "vanished?": [str],
+}
+
+
+@dataclass(frozen=True)
+class TaskEmbedding:
+    """Vectors of one task by one method.
+
+    Args:
+        name: of the task.
+        vectors: component -> array.
+        manifest: what is known of how they were made; None of files that came without it.
+        where: the folder, for messages.
+    """
+
+    name: str
+    vectors: Mapping[str, np.ndarray]
+    manifest: Mapping[str, Any] | None
+    where: str = ""
+
+    def write(self, folder: Path) -> None:
+        """Writes the folder at once, in place of what stood there.
+
+        Raises:
+            UserError: a vector has no direction to compare, see `check_vector`.
+        """
+        for name, vector in self.vectors.items():
+            check_vector(name, vector, str(folder))
+        with atomic_folder(folder) as temporary:
+            for name, vector in self.vectors.items():
+                np.save(temporary / f"{name}.npy", vector, allow_pickle=False)
+            shapes = {name: list(vector.shape) for name, vector in self.vectors.items()}
+            write_json(
+                temporary / MANIFEST, {"format": FORMAT, **self.manifest, "components": shapes}
+            )
+
+    @classmethod
+    def read(cls, folder: Path) -> "TaskEmbedding":
+        """Reads a folder with or without a manifest.
+
+        Raises:
+            UserError: a file is missing, damaged or not as the manifest says, or holds NaN or one
+                and the same number.
+        """
+        folder = Path(folder)
+        files = {path.stem: path for path in sorted(folder.glob("*.npy"))}
+        manifest = _read_manifest(folder)
+        if not files:
+            raise UserError(
+                f"{folder}: no embedding (no .npy file); make one with python -m tfglue.embed"
+            )
+        if manifest is not None:
+            expected = manifest["components"]
+            wrong = sorted(set(files) ^ set(expected))
+            if wrong:
+                raise UserError(
+                    f"{folder}: {', '.join(wrong[:3])} missing or not of this embedding; restore "
+                    "the folder"
+                )
+        vectors = {name: _read_vector(path) for name, path in files.items()}
+        for name, vector in vectors.items():
+            if manifest is not None and list(vector.shape) != manifest["components"][name]:
+                raise UserError(
+                    f"{files[name]}: shape {list(vector.shape)}, expected "
+                    f"{manifest['components'][name]}; restore the file"
+                )
+            check_vector(name, vector, str(folder))
+        name = folder.absolute().name if manifest is None else manifest["name"]
+        return cls(name, vectors, manifest, str(folder))
+
+    @property
+    def kind(self) -> str | None:
+        """The kind of the task, where it is known."""
+        return None if self.manifest is None else self.manifest["kind"]
+
+
+def check_vector(name: str, vector: np.ndarray, where: str) -> None:
+    """Raises UserError for NaN, and for an activation's vector of one and the same number.
+
+    Of a head's weights (two classes, biases) equal scores are as it should be.
+    """
+    if not np.isfinite(vector).all():
+        raise UserError(f"{where}: {name} holds NaN or infinite numbers; embed the task again")
+    if is_activation(name) and (vector.size < 2 or vector.max() == vector.min()):
+        raise UserError(
+            f"{where}: {name} is constant, so nothing can be compared with it; embed the task again"
+        )
+
+
+def write_embedding(
+    folder: Path, name: str, vectors: Mapping[str, np.ndarray], facts: Mapping[str, Any]
+) -> TaskEmbedding:
+    """Writes and returns an embedding; `facts` is its manifest but for format and components."""
+    embedding = TaskEmbedding(name, vectors, {"name": name, **facts}, str(folder))
+    embedding.write(folder)
+    return TaskEmbedding.read(folder)
+
+
+def _read_manifest(folder: Path) -> dict[str, Any] | None:
+    path = folder / MANIFEST
+    if not path.is_file():
+        return None
+    content = read_json(path)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise UserError(f"{path}: expected format {FORMAT}; restore the file")
+    check_form(content, _FORM, str(path))
+    if content["method"] not in METHODS:
+        raise UserError(f"{path}: method: expected one of {', '.join(METHODS)}; restore the file")
+    return content
+
+
+def _read_vector(path: Path) -> np.ndarray:
+    try:
+        vector = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise UserError(
+            f"{path}: cannot be read as an array ({str(error).splitlines()[0]}); restore the file"
+        ) from None
+    if not isinstance(vector, np.ndarray) or vector.dtype.kind not in "fiu":
+        raise UserError(f"{path}: expected an array of numbers; restore the file")
+    return vector

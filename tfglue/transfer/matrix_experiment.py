@@ -1,0 +1,83 @@
+"""A matrix of transfer from settings to its report."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from tfglue.files import check_writable
+from tfglue.output import locked
+from tfglue.run_folder import RunFolder
+from tfglue.task_choice import Say
+from tfglue.training.loop import Interrupted
+from tfglue.transfer.matrix_config import MatrixConfig
+from tfglue.transfer.matrix_plan import MatrixPlan, claimed, read_settings
+from tfglue.transfer.matrix_report import write_report
+from tfglue.transfer.matrix_scores import MatrixScores
+from tfglue.transfer.matrix_training import SCORES, MatrixTraining
+from tfglue.transfer.task_class import task_class
+
+
+def transfer_matrix(
+    settings: Mapping[str, Any],
+    folder: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    say: Say = print,
+) -> None:
+    """Prints the budget, trains what is left to train, and writes the report.
+
+    Args:
+        settings: checked, by the names of `MatrixConfig`; with `resume` those of the folder hold.
+        folder: of the matrix.
+        resume: go on with the matrix in the folder.
+        overwrite: replace it.
+        dry_run: print the budget alone.
+        say: takes each line of what is going on.
+
+    Raises:
+        UserError: for any mistake in settings, data or encoder; nothing has been trained then.
+        Interrupted: by a signal; the message says how to go on.
+    """
+    folder = Path(folder)
+    if resume:
+        stored = {n: value for n, value in read_settings(folder).items() if value is not None}
+        settings = stored | dict(settings)
+    plan = MatrixPlan(MatrixConfig(**settings))
+    for line in plan.budget():
+        say(line)
+    if dry_run:
+        return
+    check_writable(folder)
+    if not claimed(plan, folder, resume, overwrite):
+        if folder.is_dir() and overwrite:
+            shutil.rmtree(folder)
+        plan.write(folder)
+    tf.get_logger().setLevel("ERROR")  # Every training is traced anew, which TensorFlow warns of.
+    try:
+        with locked(RunFolder(folder), ".matrix.lock"):
+            training = MatrixTraining(plan, folder, say)
+            training.run()
+            _report(training, plan, folder, say)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"go on with python -m tfglue.transfer_matrix --output {folder} --resume"
+        ) from None
+
+
+def _report(training: MatrixTraining, plan: MatrixPlan, folder: Path, say: Say) -> None:
+    library = training.library()
+    classes = {name: task_class(task.kind) for name, task in plan.declared.items()}
+    member = next(iter(library.members("text").values()))
+    facts = {"settings": asdict(plan.config), "encoder": member.manifest["encoder"]}
+    scores = MatrixScores.read(folder / SCORES)
+    lines = write_report(folder, scores, training.predictions(), classes, library, facts)
+    for line in lines:
+        say(line)
+    say(f"written: {folder / 'matrix.json'}, report.html and pictures beside it")
+
