@@ -135,6 +135,18 @@ def test_what_is_whole_of_a_damaged_store_is_used_on_request(place, stores, task
         Run.train(own, skip_damaged=True, output=str(tmp_path / "dev"))
 
 
+@pytest.mark.parametrize("shared", ["true", "false"])
+def test_bfloat16_trains_nearly_the_same_from_the_store(stores, shared, tmp_path):
+    own = dict(SHORT, task="rte", dev_examples=40, activations=str(stores["rte"]),
+               head=f"adapter_pooler:size=5,shared={shared}")
+    exact = Run.train(own, output=str(tmp_path / "exact"))
+    rounded = Run.train(own, precision="mixed_bfloat16", output=str(tmp_path / "rounded"))
+    for name, value in tensors(exact).items():
+        assert np.allclose(tensors(rounded)[name], value, atol=5e-3), name
+    before = tensors(exact)["projection.kernel"]
+    assert not np.array_equal(tensors(rounded)["projection.kernel"], before)
+
+
 def test_learned_shares_of_layers_are_written(stores, tmp_path):
     run = Run.train(SHORT, task="rte", head="adapter_pooler:size=5,pooling=softmax", dev_examples=8,
                     activations=str(stores["rte"]), output=str(tmp_path / "run"))

@@ -41,7 +41,10 @@ class LayerProjection(keras.layers.Layer):
             shape=(*each, hidden_dim, size),
             initializer=keras.initializers.TruncatedNormal(stddev=0.02), name="kernel",
         )
-        self.bias = self.add_weight(shape=(*each, size), initializer="zeros", name="bias")
+        # Added to a float32 product, so it is not to be rounded on its way.
+        self.bias = self.add_weight(
+            shape=(*each, size), initializer="zeros", name="bias", autocast=False
+        )
         self.built = True
 
     def call(self, states):
