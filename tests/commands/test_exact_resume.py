@@ -24,7 +24,7 @@ from tfglue.training.checkpoint import CheckpointFolder
 pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-FEW = {"starting": 0, "training": 1, "evaluating": 1, "saving": 1, "finishing": 1}
+FEW = {"starting": 0, "training": 1, "evaluating": 0, "saving": 1, "finishing": 1}
 # Early stopping comes 30 evaluations after the best one, so there is much to be killed in.
 COMMON = "--data sample --batch_size 8 --learning_rate 0.003 --epochs 100 --patience 30 --save best"
 SENTENCES = "--task sst --train_examples 96 --max_length 32 --accumulate 2 --evaluate_every 0.34"
@@ -55,7 +55,7 @@ CASES = {
     # Several kinds in turns, so that kills fall within an epoch of the sampler.
     "several": Case(
         f"--task sst,ner,squad2 --train_examples 48 {QUESTIONS} --sampler annealed "
-        "--adapter pal:size=8,heads=2 --steps_per_epoch 11 --evaluate_every 7"
+        "--adapter pal:size=8,heads=2 --steps_per_epoch 11 --evaluate_every 7 --patience 12"
     ),
 }
 # What differs between two runs of the same command, or is there while training alone.

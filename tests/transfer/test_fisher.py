@@ -247,12 +247,12 @@ def test_the_expectation_over_classes_is_their_weighted_sum():
         assert_near(value, expected[name])
 
 
-@pytest.mark.parametrize(("task", "tolerance"), [("nli", 0.12), ("sim", 0.12)])
+@pytest.mark.parametrize(("task", "tolerance"), [("nli", 0.3), ("sim", 0.3)])
 def test_draws_come_near_the_expectation(task, tolerance):
     features = small_features(task, ROWS)
     exact = fisher(task, kind="expected").scores(features)
-    drawn = fisher(task, kind="sampled", draws=400).scores(features)
-    again = fisher(task, kind="sampled", draws=400).scores(features, [np.arange(ROWS)[::-1]])
+    drawn = fisher(task, kind="sampled", draws=60).scores(features)
+    again = fisher(task, kind="sampled", draws=60).scores(features, [np.arange(ROWS)[::-1]])
     for name, value in exact.items():
         assert_near(drawn[name], value, tolerance)
         assert_near(again[name], drawn[name])

@@ -9,8 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfglue.files import check_writable
-from tfglue.output import locked
-from tfglue.run_folder import RunFolder
+from tfglue.folder_lock import locked
 from tfglue.task_choice import Say
 from tfglue.training.loop import Interrupted
 from tfglue.transfer.matrix_config import MatrixConfig
@@ -60,7 +59,7 @@ def transfer_matrix(
         plan.write(folder)
     tf.get_logger().setLevel("ERROR")  # Every training is traced anew, which TensorFlow warns of.
     try:
-        with locked(RunFolder(folder), ".matrix.lock"):
+        with locked(folder, ".matrix.lock"):
             training = MatrixTraining(plan, folder, say)
             training.run()
             _report(training, plan, folder, say)
