@@ -74,8 +74,8 @@ class TrainConfig:
     )
     head: str = setting(
         "linear",
-        "what answers: linear, or adapter_pooler or convolution, which read all layers; "
-        "name:key=value,...",
+        "what answers: linear; adapter_pooler or convolution, which read all layers; san, turns of "
+        "reasoning over a pair; name:key=value,...; may differ by task, in a recipe",
     )
     activations: str | None = setting(
         None,
@@ -236,7 +236,7 @@ _OF_KINDS = {
     "tag": ("labels",),
 }
 
-OF_EACH_TASK = ("max_length", "batch_size", "head_dropout")
+OF_EACH_TASK = ("max_length", "batch_size", "head_dropout", "head")
 """Settings that tasks which are trained together may have each for itself."""
 
 BEST_BY_TASK = "best_by_task"

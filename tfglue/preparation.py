@@ -152,6 +152,7 @@ def prepare(
             own = replace(config, **task_settings[task.name])
         else:
             own = task_config(config, given_here, task, len(chosen))
+        own = replace(own, head=str(read_head(own.head)))
         differing = [
             f"{name} {getattr(own, name)}" for name in OF_EACH_TASK
             if getattr(own, name) != getattr(config, name)
@@ -161,6 +162,8 @@ def prepare(
         if own.max_length > loaded.encoder.max_sequence_length:
             limit = loaded.encoder.max_sequence_length
             raise UserError(f"--max_length: {config.encoder} has {limit} positions, not more")
+        kind = KINDS.get(task.kind)
+        kind.check_head(task, read_head(own.head))
         one = _prepare_task(task, source, own, tokenizer, say, len(chosen) > 1)
         if store is not None:
             rows = len(one.features["train"])

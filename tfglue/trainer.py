@@ -139,12 +139,11 @@ class Training:
     def _build_model(self) -> TransferModel:
         config, encoder = self.config, self.prepared.loaded.encoder
         head_dropout = {n: one.config.head_dropout for n, one in self.prepared.tasks.items()}
-        model = build_model(
-            self.tasks, encoder, config.adapter, config.head, head_dropout
-        )
+        heads = {n: one.config.head for n, one in self.prepared.tasks.items()}
+        model = build_model(self.tasks, encoder, config.adapter, heads, head_dropout)
         if config.strategy != "none" and model.changing_weights() != model.trained_weights():
             raise UserError(
-                f"--head {config.head}: it keeps statistics of each batch, which several devices "
+                f"--head {', '.join(dict.fromkeys(heads.values()))}: it keeps statistics of each batch, which several devices "
                 "do not share; train it without --strategy"
             )
         for name, head in model.heads.items():

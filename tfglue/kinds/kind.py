@@ -69,9 +69,17 @@ class Kind(ABC):
             encoder: the encoder, or its `EncoderShape`.
             config: which head.
             dropout: rate on what the head reads; None for what the kind's papers have.
+
+        Raises:
+            UserError: such a head cannot answer the task.
         """
+        self.check_head(task, config)
         rate = self.head_dropout(encoder) if dropout is None else dropout
         return config.build(self.num_outputs(task), encoder, rate, self.every_token)
+
+    def check_head(self, task: Task, config: HeadConfig) -> None:
+        """Raises UserError, in one line, where such a head cannot answer the task."""
+        config.check_task(task, self.num_outputs(task), self.every_token)
 
     def head_dropout(self, encoder: Any) -> float:
         """The head's dropout rate where nothing is said of it."""
