@@ -32,7 +32,7 @@ class TrainConfig:
     kind: str | None = setting(
         None,
         "what your labels are; inferred if not given",
-        choices=("classify", "regress", "span", "answerable", "tag"),
+        choices=("classify", "regress", "rank", "span", "answerable", "tag"),
     )
     labels: str | None = setting(None, "file with one tag a line, in the order of their ids")
     encoder: str = setting(
@@ -110,6 +110,11 @@ class TrainConfig:
         "tuned",
         "how far having no answer must beat the best answer: a number, or tuned on a tenth of all "
         "training questions, set aside before --train_examples",
+    )
+    qnli_version: str = setting(
+        "2", "of qnli_rank: 1 ranks two lines of a question that follow each other, as version 1 of "
+        "QNLI has them, 2 all lines of a question",
+        choices=("1", "2"),
     )
     balance: bool = setting(
         False, "draw rows of every class (with and without answer) equally often", kind=bool
@@ -234,6 +239,7 @@ _OF_KINDS = {
     "span": (*_OF_QUESTIONS, "n_best_size", "max_answer_length", "null_score_diff_threshold"),
     "answerable": (*_OF_QUESTIONS, "null_score_diff_threshold"),
     "tag": ("labels",),
+    "rank": ("qnli_version",),
 }
 
 OF_EACH_TASK = ("max_length", "batch_size", "head_dropout", "head")

@@ -160,6 +160,11 @@ class Training:
         classes = one.kind.classes(train) if self.config.balance else None
         if self.config.balance and classes is None:
             raise UserError(f"--balance: task {one.task.name} has no classes of rows")
+        if self.config.strategy != "none" and train.group_of_row is not None:
+            raise UserError(
+                f"--strategy: {one.task.name} ranks the candidates of a query, which several devices "
+                "would share out among them; train it without"
+            )
         return BatchPlan(
             lengths=train.lengths,
             batch_size=one.config.batch_size,
@@ -168,6 +173,7 @@ class Training:
             task=one.task.name,
             batching=self.config.batching,
             classes=classes,
+            groups=train.group_of_row,
         )
 
     def _order(self) -> TaskOrder:

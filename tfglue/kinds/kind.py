@@ -110,6 +110,10 @@ class Kind(ABC):
     def floor(self, task: Task, examples: Examples) -> float:
         """The main metric of a model that learned nothing; runs not above it are degenerate."""
 
+    def note(self, examples: Examples, features: Features) -> str:
+        """What people are told of the rows of a split beside how many examples there are."""
+        return "" if len(features) == len(examples) else f" in {len(features)} windows"
+
     def classes(self, features: Features) -> np.ndarray | None:
         """One number a row, drawn equally often by `--balance`; None for rows without classes."""
         return None
