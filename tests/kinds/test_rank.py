@@ -1,6 +1,7 @@
 """Ranking: groups, their loss and answers against definitions, and batches that hold them whole."""
 
 from itertools import repeat
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -158,7 +159,8 @@ def test_batches_hold_whole_groups_and_an_epoch_each_once(many, batching, accumu
         assert np.mean([len(rows) for rows in passes]) == pytest.approx(8, abs=2)
         orders.append(rows.tolist())
     assert orders[0] != orders[1] != orders[2]
-    assert plan_of(many, batching, accumulate).epoch(1)[0][0].tolist() == plan.epoch(1)[0][0].tolist()
+    again = plan_of(many, batching, accumulate)
+    assert again.epoch(1)[0][0].tolist() == plan.epoch(1)[0][0].tolist()
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 7, 64])
@@ -203,8 +205,8 @@ def write(path, rows):
 
 
 def own_task(path, **options):
-    options = {"text_fields": ("query", "candidate"), "label_field": "right", "kind": "rank"} | options
-    return task_from_files("mine", path, **options)
+    own = {"text_fields": ("query", "candidate"), "label_field": "right", "kind": "rank"}
+    return task_from_files("mine", path, **own | options)
 
 
 def test_files_of_queries_and_candidates_need_no_code(tmp_path):
@@ -282,12 +284,12 @@ def test_a_request_is_answered_as_the_run_answers_its_rows():
 
 
 def test_requests_that_verify_an_export_hold_whole_groups():
-    class Facts:
-        signatures = {"serving_default": {"form": "strings", "task": "qnli_rank"}}
-        tasks = Graph(small_run("qnli_rank"), traced=False).tasks
-
+    facts = SimpleNamespace(
+        signatures={"serving_default": {"form": "strings", "task": "qnli_rank"}},
+        tasks=Graph(small_run("qnli_rank"), traced=False).tasks,
+    )
     own = examples()
-    (asked,) = comparison_requests(Facts, {"qnli_rank": own})
+    (asked,) = comparison_requests(facts, {"qnli_rank": own})
     queries = [set(request["text_a"].tolist()) for request in asked.requests]
     assert len(queries) == 3 and sum(map(len, queries)) == 5
     _, places = asked.rows["qnli_rank"]

@@ -52,7 +52,8 @@ def test_runs_with_adapters_are_answered_as_the_run_does(adapter):
     ("name", "head"),
     [("rte", "adapter_pooler:size=5"), ("rte", "adapter_pooler:size=5,tokens=first,pooled=true"),
      ("rte", "adapter_pooler:size=5,tokens=flatten,length=30"),
-     ("squad2", "adapter_pooler:size=5,order=both"), ("ner", "adapter_pooler:size=5,pooling=softmax"),
+     ("squad2", "adapter_pooler:size=5,order=both"),
+     ("ner", "adapter_pooler:size=5,pooling=softmax"),
      ("rte", "san"), ("stsb", "san:average=false,steps=2"), ("squad2_answerable", "san:steps=2")],
 )
 def test_runs_with_other_heads_are_answered_as_the_run_does(name, head):

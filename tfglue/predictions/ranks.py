@@ -33,8 +33,9 @@ class RankPredictions(ClassPredictions):
         """float64 (pairs,): those of one query add up to 1."""
         order, splits = self._in_groups
         scores = self.outputs.logits[order, 0].astype(np.float64)
-        shares = np.exp(scores - np.repeat(np.maximum.reduceat(scores, splits[:-1]), np.diff(splits)))
-        shares /= np.repeat(np.add.reduceat(shares, splits[:-1]), np.diff(splits))
+        sizes = np.diff(splits)
+        shares = np.exp(scores - np.repeat(np.maximum.reduceat(scores, splits[:-1]), sizes))
+        shares /= np.repeat(np.add.reduceat(shares, splits[:-1]), sizes)
         found = np.empty_like(shares)
         found[order] = shares
         return found

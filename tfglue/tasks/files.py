@@ -51,10 +51,10 @@ def task_from_files(
             of them ``.json`` with questions on passages.
         text_fields: the text columns; found by `find_text_columns` if None.
         label_field: the label column; found by `find_label_column` if None.
-        kind: ``classify``, ``regress`` or ``rank``; for questions ``span`` or ``answerable``; ``tag``. If
-            None: questions are of kind ``span``, files of `TAG_SUFFIXES` hold tags; elsewhere
-            numbers are scores, unless they are integers of at most 20 different values, and
-            anything else is a class.
+        kind: ``classify``, ``regress`` or ``rank``; for questions ``span`` or ``answerable``;
+            ``tag``. If None: questions are of kind ``span``, files of `TAG_SUFFIXES` hold tags;
+            elsewhere numbers are scores, unless they are integers of at most 20 different values,
+            and anything else is a class.
         base: a declared task whose text fields, labels and kind the files follow.
         labels: a file that lists the tags, for tags only; they are found in the files if None.
 

@@ -146,10 +146,10 @@ class Task:
         ignored_labels: labels that mark a row to leave out, as SNLI's ``-``.
         score_range: lowest and highest score of a regression task; predictions are clipped to it.
         negatives: whether questions of a span task may have no answer.
-        paired_lines: of kind rank, whether two lines of one query that follow each other are a group
-            of their own; else all lines of a query are one.
-        partial_groups: of kind rank, whether queries without exactly one right candidate are counted
-            and left out; else they are refused.
+        paired_lines: of kind rank, whether two lines of one query that follow each other are a
+            group of their own; else all lines of a query are one.
+        partial_groups: of kind rank, whether queries without exactly one right candidate are
+            counted and left out; else they are refused.
         held_out: share of the training data that serves as dev, for a download without a dev file.
         folders: names that the task's folder has in known downloads.
         files: split name -> file. ``train``, ``dev``, ``test``, and for MNLI the mismatched ones.
