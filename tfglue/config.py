@@ -113,8 +113,8 @@ class TrainConfig:
     )
     qnli_version: str = setting(
         "2",
-        "of qnli_rank: 1 ranks two lines of a question that follow each other, as version 1 of QNLI "
-        "has them, 2 all lines of a question",
+        "of qnli_rank: 1 ranks two lines of a question that follow each other, as version 1 of "
+        "QNLI has them, 2 all lines of a question",
         choices=("1", "2"),
     )
     balance: bool = setting(

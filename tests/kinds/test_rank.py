@@ -1,5 +1,6 @@
 """Ranking: groups, their loss and answers against definitions, and batches that hold them whole."""
 
+from dataclasses import replace
 from itertools import repeat
 from types import SimpleNamespace
 
@@ -22,6 +23,7 @@ from tfglue.errors import UserError
 from tfglue.kinds import KINDS
 from tfglue.predictions.predictions import Outputs
 from tfglue.serving.comparison_requests import comparison_requests
+from tfglue.serving.served_ranks import ServedRanks
 from tfglue.tasks.files import task_from_files
 
 RANK = KINDS.get("rank")
@@ -295,3 +297,14 @@ def test_requests_that_verify_an_export_hold_whole_groups():
     _, places = asked.rows["qnli_rank"]
     together = np.concatenate([request["text_b"] for request in asked.requests])
     assert [text.decode() for text in together[places]] == own.texts[1]
+
+
+def test_a_graph_pairs_lines_as_files_are_paired():
+    task = replace(TASK, paired_lines=True)
+    served = ServedRanks(task, CONFIG, {})
+    random = np.random.default_rng(5)
+    for size in (0, 1, 2, 40):
+        queries = [str(query) for query in random.integers(0, 2, size)]
+        rows = [(query, 0) for query in queries]
+        found = served._groups(tf.constant([f"who {query}" for query in queries], tf.string))
+        assert found.numpy().tolist() == examples(rows, paired_lines=True).group_of_example.tolist()

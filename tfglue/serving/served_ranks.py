@@ -22,8 +22,9 @@ class ServedRanks(ServedTexts):
     """
 
     def ask(self, tokenizer, inputs):
-        """Rows, and the number of each row's query."""
-        return replace(super().ask(tokenizer, inputs), known=tf.unique(inputs[self.inputs[0]])[1])
+        """Rows, and the number of each row's group."""
+        group = self._groups(inputs[self.inputs[0]])
+        return replace(super().ask(tokenizer, inputs), known=group)
 
     def answer(self, asked, logits):
         """The best of each query."""
@@ -39,7 +40,22 @@ class ServedRanks(ServedTexts):
         queries = tf.strings.reduce_join(
             places.with_values(words), axis=-1, separator=" "
         )
-        return self._ranked(tf.unique(queries)[1], logits)
+        return self._ranked(self._groups(queries), logits)
+
+    def _groups(self, queries: tf.Tensor) -> tf.Tensor:
+        """Numbers of the groups, int32 (rows,), as `tfglue.data.ranked_examples.grouped` has them.
+        """
+        query = tf.unique(queries)[1]
+        if not self.task.paired_lines:
+            return query
+        # Every other row of a run of one query begins a pair, unless it is the last of the run.
+        row = tf.range(tf.size(query))
+        begins = tf.concat([query[:1] >= 0, query[1:] != query[:-1]], axis=0)
+        run = tf.cumsum(tf.cast(begins, tf.int32)) - 1
+        second = (row - tf.gather(tf.boolean_mask(row, begins), run)) % 2 == 1
+        first = tf.concat([second[1:], query[:1] < 0], axis=0)
+        pair = tf.where(second, row - 1, row) + tf.size(query)
+        return tf.unique(tf.where(first | second, pair, query))[1]
 
     def _ranked(self, group: tf.Tensor, logits: tf.Tensor):
         scores = tf.cast(logits[:, 0], tf.float64)

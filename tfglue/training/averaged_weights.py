@@ -24,7 +24,7 @@ class AveragedWeights:
         self.weights = dict(weights)
         self.decay = decay
         self.averages = {
-            name: keras.Variable(weight.value, trainable=False, name="average")
+            name: keras.Variable(weight.numpy(), trainable=False, name="average")
             for name, weight in self.weights.items()
         }
         self._on_one_device = not tf.distribute.has_strategy()
