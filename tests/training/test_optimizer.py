@@ -92,5 +92,5 @@ def test_rectification_begins_with_the_sixth_update_and_ends_as_adam():
         own = 1 / (1 - B1**step)
         if step > 5:
             own = rectified(np.ones(1), np.ones(1), step)[0]
-        assert float(change[0]) == pytest.approx(own, rel=1e-4)
+        assert float(change[0]) == pytest.approx(own, rel=3e-4)
     assert float(change[0]) == pytest.approx(1, rel=1e-2)

@@ -113,7 +113,7 @@ def test_every_epoch_has_the_main_task_once_and_so_many_of_the_others(ratio, oth
         assert np.all(counts <= UPDATES)
         assert (epoch[-9:] == 1).all() if last else others in (0, 4) or not (epoch[-9:] == 1).all()
     if others:
-        assert len({tuple(epoch) for epoch in epochs}) == len(epochs)
+        assert len({tuple(epoch) for epoch in refined(ratio, last, epochs=40)}) > 5
         # Drawn in proportion to size, anew in every epoch.
         if others < 48:
             longer = refined(ratio, last, epochs=40)
