@@ -188,6 +188,8 @@ def test_subsets_are_nested_and_hold_whole_groups():
         assert left.isdisjoint(own.units[rows])
         before = chosen
     assert len(before) == 200
+    # Whole groups come first: they alone are learned from.
+    assert sorted(subset(examples(), np.arange(10), 5).tolist()) == [0, 2, 3, 5, 7]
     part = first_examples(own, 50)
     assert part.ids == sorted(part.ids, key=int)
 

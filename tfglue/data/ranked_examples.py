@@ -34,6 +34,11 @@ class RankedExamples(TextExamples):
         """The candidates of a query stay together in subsets."""
         return self.group_of_example
 
+    @property
+    def strata(self) -> np.ndarray:
+        """0 for what is ranked, which subsets take first, and 1 for the rest."""
+        return (~self.complete).astype(np.int64)
+
     @cached_property
     def complete(self) -> np.ndarray:
         """bool (examples,): whether the group has one right candidate beside wrong ones.

@@ -43,13 +43,17 @@ def subset(examples: Examples, rows: np.ndarray, count: int) -> np.ndarray:
     Args:
         examples: of which.
         rows: that may be chosen.
-        count: how many; of examples with units, whole units up to so many, and at least one.
+        count: how many; of examples with units, whole units up to so many, and at least one, those
+            of the lowest stratum first.
     """
     units = examples.units[rows]
     if len(np.unique(units)) == len(units):
         return rows[nested_order(examples.strata[rows])[:count]]
-    names, unit, sizes = np.unique(units, return_inverse=True, return_counts=True)
+    names, first, unit, sizes = np.unique(
+        units, return_index=True, return_inverse=True, return_counts=True
+    )
     order = nested_order(np.zeros(len(names), np.int64))
+    order = order[np.argsort(examples.strata[rows][first][order], kind="stable")]
     chosen = order[: max(1, int(np.searchsorted(np.cumsum(sizes[order]), count, side="right")))]
     place = np.full(len(names), len(names))
     place[chosen] = np.arange(len(chosen))
