@@ -74,9 +74,10 @@ def test_every_task_has_its_head_and_an_epoch_the_main_tasks_batches_and_a_share
 
 
 @pytest.mark.slow
-def test_it_is_exported_and_verified_in_every_form(refined, tmp_path, capsys):
+def test_it_is_exported_and_verified_task_by_task_and_mixed(refined, tmp_path, capsys):
     run, output = str(refined / "whole"), str(tmp_path / "serve")
-    assert export.main(["--run", run, "--output", output]) == 0, capsys.readouterr().err
+    words = ["--run", run, "--output", output, "--signatures", "mixed"]
+    assert export.main(words) == 0, capsys.readouterr().err
     assert "verified: answers differ from the run's by" in capsys.readouterr().out
     pairs = tmp_path / "pairs.txt"
     pairs.write_text("who came\tAda came\nwho left\tno one\nwho came\tit rained\n")
