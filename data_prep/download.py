@@ -139,7 +139,7 @@ def _write(source: Source, split: str, path: Path) -> None:
 def _written_labels(examples: TextExamples, task: Task) -> Iterator[str]:
     if examples.labels is None:
         return iter([""] * len(examples))
-    if task.kind == "classify":
+    if task.labels:
         spellings = task.file_labels or task.labels
         return (spellings[label] for label in examples.labels)
     # str of a float32 is the shortest text that reads back as the same float32.

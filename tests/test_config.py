@@ -3,7 +3,7 @@ import pytest
 from tfglue import tasks
 from tfglue.config import TrainConfig, evaluation_interval, saved_epochs, task_numbers
 from tfglue.errors import UserError
-from tfglue.resolution import resolve
+from tfglue.resolution import resolve, task_config
 from tfglue.tasks.task import Recipe, Task
 
 RECIPE = Recipe(max_length=99, batch_size=9, learning_rate=9e-5, epochs=9)
@@ -114,3 +114,16 @@ def test_aliases_stand_for_tasks_in_lists():
     config = resolve({"best_on": f"{alias.upper()}, rte", "task_weights": f"{alias}=2"}, *several)
     assert (config.best_on, config.task_weights) == ("stsb,rte", "stsb=2")
     assert resolve({}, *several).best_on is None
+
+
+def test_the_recipe_of_mtdnn_is_that_of_its_script():
+    several = tasks.expand("mnli,rte,qqp,qnli,mrpc,sst,cola,stsb")
+    given = {"recipe": "mtdnn", "encoder": "bert"}
+    config = resolve(given, *several)
+    assert config.optimizer == "adamax_uncorrected"
+    assert (config.learning_rate, config.epochs) == (5e-5, 5)
+    assert (config.batch_size, config.max_length, config.clip_norm) == (32, 512, 1.0)
+    own = {task.name: task_config(config, given, task, 8) for task in several}
+    assert [name for name, one in own.items() if one.head == "linear"] == ["sst", "cola", "stsb"]
+    rates = {name: one.head_dropout for name, one in own.items() if one.head_dropout is not None}
+    assert rates == {"mnli": 0.3, "cola": 0.05}

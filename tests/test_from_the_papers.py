@@ -102,6 +102,37 @@ VISION_FLAGS = (
 )
 
 
+# What MT-DNN has: scripts, and the flags of train.py in its three generations.
+MTDNN_SCRIPTS = (
+    "download.sh", "prepro.py", "prepro_std.py", "prepro_gen_std.py",
+    "experiments/glue/glue_prepro.py", "predict.py", "calc_metrics.py",
+    "prepare_distillation_data.py", "extractor.py", "scripts/strip_model.py",
+    "scripts/convert_tf_to_pt.py",
+)
+MTDNN_FLAGS = (
+    "--data_dir", "--train_datasets", "--test_datasets", "--task_def", "--init_checkpoint",
+    "--log_file", "--tensorboard", "--tensorboard_logdir", "--glue_format_on", "--mkd_opt",
+    "--do_padding", "--dataloader_num_workers", "--pw_tasks", "--task_config_path",
+    "--answer_opt", "--answer_num_turn", "--answer_mem_drop_p", "--answer_mem_type",
+    "--answer_att_type", "--answer_rnn_type", "--answer_merge_opt", "--answer_dropout_p",
+    "--answer_weight_norm_on", "--mem_cum_type", "--answer_att_hidden_size",
+    "--answer_sum_att_type", "--dump_state_on", "--pooler_actf", "--mtl_opt", "--ratio",
+    "--mix_opt", "--max_seq_len", "--init_ratio", "--encoder_type", "--num_hidden_layers",
+    "--update_bert_opt", "--max_answer_len", "--masked_lm_prob", "--short_seq_prob",
+    "--max_predictions_per_seq", "--bin_on", "--bin_size", "--bin_grow_ratio", "--local_rank",
+    "--world_size", "--master_addr", "--master_port", "--backend", "--multi_gpu_on", "--epochs",
+    "--batch_size", "--batch_size_eval", "--optimizer", "--learning_rate", "--warmup",
+    "--warmup_schedule", "--scheduler_type", "--weight_decay", "--grad_clipping",
+    "--global_grad_clipping", "--dropout_p", "--dropout_w", "--vb_dropout", "--adam_eps",
+    "--log_per_updates", "--save_per_updates", "--save_per_updates_on", "--seed",
+    "--grad_accumulation_step", "--fp16", "--fp16_opt_level", "--resume", "--model_ckpt",
+    "--cuda", "--output_dir", "--ema_opt", "--ema_gamma", "--freeze_layers", "--embedding_opt",
+    "--multi_step_lr", "--lr_gamma", "--adv_train", "--adv_opt", "--adv_norm_level",
+    "--adv_p_norm", "--adv_alpha", "--adv_k", "--adv_step_size", "--adv_noise_var",
+    "--adv_epsilon",
+)
+
+
 class _Parsed(BaseException):
     """Stops a command once its flags are parsed."""
 
@@ -153,7 +184,7 @@ def _check_training(settings: dict) -> None:
     if "train_file" not in settings and "task" in settings:
         tasks.expand(settings["task"])
     of_kind = {kind: tasks.get(name) for name, kind in
-               (("rte", "classify"), ("squad2", "span"), ("ner", "tag"))}
+               (("rte", "classify"), ("squad2", "span"), ("ner", "tag"), ("qnli_rank", "rank"))}
     if "train_file" in settings:
         resolve(settings, of_kind[settings.get("kind", "classify")])
     elif "task" in settings:
@@ -277,7 +308,7 @@ def test_commands_are_found_wherever_they_stand():
 def test_all_of_theirs_is_answered():
     answered = theirs(PAGE)
     lists = (SCRIPTS, FLAGS, LOAD_MODES, SAVE_MODES, FILES, TRANSFER_SCRIPTS, TRANSFER_FLAGS,
-             PALS_SCRIPTS, PALS_FLAGS, VISION_SCRIPTS, VISION_FLAGS)
+             PALS_SCRIPTS, PALS_FLAGS, VISION_SCRIPTS, VISION_FLAGS, MTDNN_SCRIPTS, MTDNN_FLAGS)
     for names in lists:
         assert set(names) <= answered
 

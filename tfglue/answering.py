@@ -92,7 +92,9 @@ def source_for(run: Configured, task: Task, data: str | None, file: str | None) 
         return FileSource(task, paths, fields, config.label_field)
     if task.name not in tasks.names():
         raise UserError(f"--data: task '{task.name}' is your own; give its rows with --input")
-    declared = replace(tasks.get(task.name), negatives=task.negatives)
+    declared = replace(
+        tasks.get(task.name), negatives=task.negatives, paired_lines=task.paired_lines
+    )
     if task.labels:
         declared = replace(declared, labels=task.labels, file_labels=task.file_labels)
     return open_source(declared, data if data is not None else config.data)

@@ -32,7 +32,7 @@ class TrainConfig:
     kind: str | None = setting(
         None,
         "what your labels are; inferred if not given",
-        choices=("classify", "regress", "span", "answerable", "tag"),
+        choices=("classify", "regress", "rank", "span", "answerable", "tag"),
     )
     labels: str | None = setting(None, "file with one tag a line, in the order of their ids")
     encoder: str = setting(
@@ -82,8 +82,8 @@ class TrainConfig:
     )
     head: str = setting(
         "linear",
-        "what answers: linear, or adapter_pooler or convolution, which read all layers; "
-        "name:key=value,...",
+        "what answers: linear; adapter_pooler or convolution, which read all layers; san, turns of "
+        "reasoning over a pair; name:key=value,...; may differ by task, in a recipe",
     )
     activations: str | None = setting(
         None,
@@ -119,6 +119,12 @@ class TrainConfig:
         "how far having no answer must beat the best answer: a number, or tuned on a tenth of all "
         "training questions, set aside before --train_examples",
     )
+    qnli_version: str = setting(
+        "2",
+        "of qnli_rank: 1 ranks two lines of a question that follow each other, as version 1 of "
+        "QNLI has them, 2 all lines of a question",
+        choices=("1", "2"),
+    )
     balance: bool = setting(
         False, "draw rows of every class (with and without answer) equally often", kind=bool
     )
@@ -126,6 +132,17 @@ class TrainConfig:
         "shuffle",
         "whose batch comes next, of several tasks: shuffle (all batches once an epoch), "
         "round_robin, proportional, sqrt, temperature:t, annealed, uniform",
+    )
+    main_task: str | None = setting(
+        None, "the one of several tasks that --mix_ratio and --main_task_last speak of [the first]"
+    )
+    mix_ratio: float | None = setting(
+        None, "batches of the other tasks in an epoch, of several: so many times those of the main "
+        "task, drawn anew in every epoch [all of them]",
+        kind=float, above=0,
+    )
+    main_task_last: bool = setting(
+        False, "an epoch ends with all batches of the main task, of several", kind=bool
     )
     steps_per_epoch: int | None = setting(
         None, "updates of an epoch, of several tasks [all rows once]", kind=int, least=1
@@ -165,7 +182,13 @@ class TrainConfig:
         choices=("linear", "constant", "legacy_stilts"),
     )
     optimizer: str | None = setting(
-        "adamw", "how weights are updated", choices=("adamw", "adam_uncorrected", "sgd")
+        "adamw", "how weights are updated",
+        choices=("adamw", "adam_uncorrected", "adamax", "adamax_uncorrected", "radam", "sgd"),
+    )
+    average_weights: float | None = setting(
+        None, "score and keep a moving average of the weights, of which each update leaves this "
+        "share, such as 0.995 [none]",
+        kind=float, above=0, most=0.99999,
     )
     weight_decay: float | None = setting(
         0.01, "decoupled decay; never on biases and LayerNorm", kind=float, least=0
@@ -242,16 +265,18 @@ _OF_KINDS = {
     "span": (*_OF_QUESTIONS, "n_best_size", "max_answer_length", "null_score_diff_threshold"),
     "answerable": (*_OF_QUESTIONS, "null_score_diff_threshold"),
     "tag": ("labels",),
+    "rank": ("qnli_version",),
 }
 
-OF_EACH_TASK = ("max_length", "batch_size", "head_dropout")
+OF_EACH_TASK = ("max_length", "batch_size", "head_dropout", "head")
 """Settings that tasks which are trained together may have each for itself."""
 
 BEST_BY_TASK = "best_by_task"
 """The value of ``--save`` that keeps weights for each of several tasks."""
 
 OF_SEVERAL_TASKS = (
-    "sampler", "steps_per_epoch", "steps_per_task", "task_cap", "task_weights", "best_on",
+    "sampler", "main_task", "mix_ratio", "main_task_last", "steps_per_epoch", "steps_per_task",
+    "task_cap", "task_weights", "best_on",
 )
 
 # What makes a run part of a chain or a series is with those, in `experiment.yaml`.

@@ -82,8 +82,9 @@ def _convert_run(path: str, head: str | None, output: str, overwrite: bool) -> N
         return
     if not isinstance(opened.model.heads[head], LinearHead):
         raise UserError(
-            f"{path}: the BERT of transformers has no head that reads all layers; convert the "
-            f"encoder alone with --head {_NO_HEAD}"
+            f"{path}: the BERT of transformers has no head such as that of {head} "
+            f"({opened.configs[head].head.partition(':')[0]}); convert the encoder alone with "
+            f"--head {_NO_HEAD}"
         )
     name = export_with_head(
         output, opened.encoder, opened.tokenizer, opened.model.heads[head], opened.tasks[head],

@@ -20,7 +20,7 @@ _SHOWN_DIGITS = 12
 # `--dropout` sets them for one training; what an encoder answers does not depend on them.
 _OF_TRAINING = ("dropout", "attention_dropout")
 # Kinds whose declared labels hold for everyone; tags may be the user's own list (--labels).
-_FIXED_LABELS = ("classify", "answerable")
+_FIXED_LABELS = ("classify", "answerable", "rank")
 
 
 def check_fit(part: TaskPart, folder: RunFolder, manifest: Mapping[str, Any], where: str) -> None:

@@ -14,7 +14,7 @@ from tfglue.data.examples import Examples
 from tfglue.data.features import Features
 from tfglue.data.held_out import TUNING_SPLIT, split_held_out
 from tfglue.data.sources import Source
-from tfglue.data.subset import first_examples, nested_order, subset_size
+from tfglue.data.subset import first_examples, subset, subset_size
 from tfglue.data.tokenizer import BertTokenizer
 from tfglue.errors import UserError
 from tfglue.initial_run import InitialRun, init_line
@@ -147,6 +147,7 @@ def prepare(
             own = replace(config, **task_settings[task.name])
         else:
             own = task_config(config, given_here, task, len(chosen))
+        own = replace(own, head=str(read_head(own.head)))
         differing = [
             f"{name} {getattr(own, name)}" for name in OF_EACH_TASK
             if getattr(own, name) != getattr(config, name)
@@ -156,6 +157,8 @@ def prepare(
         if own.max_length > loaded.encoder.max_sequence_length:
             limit = loaded.encoder.max_sequence_length
             raise UserError(f"--max_length: {config.encoder} has {limit} positions, not more")
+        kind = KINDS.get(task.kind)
+        kind.check_head(task, read_head(own.head))
         one = _prepare_task(task, source, own, tokenizer, say, len(chosen) > 1)
         if store is not None:
             rows = len(one.features["train"])
@@ -237,7 +240,8 @@ def _prepare_task(
     places = read_head(config.head).places(kind.every_token)
     for split, found in examples.items():
         name = f"{task.name} {split}" if one_of_several else split
-        say(_split_line(name, found, features[split], config))
+        note = kind.note(found, features[split])
+        say(_split_line(name, found, features[split], config, note))
         longer = 0 if places is None else int((features[split].lengths > places).sum())
         if longer:
             say(f"{name}: {longer} rows have more tokens than the {places} that --head "
@@ -268,7 +272,7 @@ def chosen_rows(
     if config.train_examples is not None or config.train_fraction is not None:
         rows = np.arange(len(train)) if rows is None else rows
         size = subset_size(len(rows), config.train_examples, config.train_fraction)
-        rows = rows[nested_order(train.strata[rows])[:size]]
+        rows = subset(train, rows, size)
     return rows, aside
 
 
@@ -279,11 +283,12 @@ def scored_rows(dev: Examples, config: TrainConfig) -> Examples:
     return first_examples(dev, config.dev_examples)
 
 
-def _split_line(name: str, examples: Examples, features: Features, config: TrainConfig) -> str:
+def _split_line(
+    name: str, examples: Examples, features: Features, config: TrainConfig, note: str
+) -> str:
     lengths = features.lengths
-    rows = "" if len(features) == len(examples) else f" in {len(features)} windows"
     line = (
-        f"{name}: {len(examples)} examples from {examples.origin}{rows}, {lengths.mean():.1f} "
+        f"{name}: {len(examples)} examples from {examples.origin}{note}, {lengths.mean():.1f} "
         f"tokens on average, {lengths.max()} at most"
     )
     if features.truncated:

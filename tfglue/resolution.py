@@ -57,6 +57,7 @@ def resolve(given: Mapping[str, Any], *tasks: Task) -> TrainConfig:
     config = replace(
         config,
         best_on=_without_aliases(config.best_on, tasks),
+        main_task=_without_aliases(config.main_task, tasks),
         task_weights=_without_aliases(config.task_weights, tasks),
     )
     _check(config, tasks)
@@ -158,10 +159,32 @@ def _check_several(config: TrainConfig, tasks: Sequence[Task]) -> None:
     if config.save == BEST_BY_TASK and len(tasks) == 1:
         raise UserError(f"--save {BEST_BY_TASK} goes with several tasks, --task a,b; use best")
     weights = task_numbers("task_weights", config.task_weights)
-    for setting, given in (("best_on", task_list(config.best_on)), ("task_weights", weights)):
+    main = [config.main_task] if config.main_task else []
+    for setting, given in (
+        ("best_on", task_list(config.best_on)), ("task_weights", weights), ("main_task", main)
+    ):
         for name in given:
             if name not in names:
                 raise UserError(
                     f"--{setting}: '{name}' is not trained here{suggestion(name, names)} "
                     f"(tasks: {', '.join(names)})"
+                )
+    _check_refinement(config)
+
+
+def _check_refinement(config: TrainConfig) -> None:
+    """Raises UserError where a main task is spoken of and something else says whose turn it is."""
+    mixed = [name for name in ("mix_ratio", "main_task_last") if getattr(config, name)]
+    if config.main_task and not mixed:
+        raise UserError(
+            f"--main_task {config.main_task}: says nothing alone; add --mix_ratio or "
+            "--main_task_last"
+        )
+    for name in mixed:
+        if config.sampler != "shuffle":
+            raise UserError(f"--{name}: goes with --sampler shuffle, not {config.sampler}")
+        for other in ("steps_per_epoch", "steps_per_task"):
+            if getattr(config, other) is not None:
+                raise UserError(
+                    f"--{name}: says how long an epoch is, and so does --{other}; give one"
                 )

@@ -95,9 +95,8 @@ class Run:
         with undrawn():
             encoder = BertEncoder(**manifest["encoder"]["config"])
         config = manifest["config"]
-        model = build_model(
-            tasks, encoder, config.get("adapter") or "none", config.get("head") or "linear"
-        )
+        heads = {name: own.head for name, own in finished.configs.items()}
+        model = build_model(tasks, encoder, config.get("adapter") or "none", heads)
         folder.load_weights(model, finished.weights)
         run = cls(
             folder, tasks, tokenizer, model, finished.configs, folder.calibration(finished.which)
@@ -166,7 +165,7 @@ def build_model(
     tasks: Mapping[str, Task],
     encoder: BertEncoder,
     adapter: str,
-    head: str,
+    head: str | Mapping[str, str],
     head_dropout: Mapping[str, float | None] | None = None,
 ) -> TransferModel:
     """An encoder with a fresh head and adapter for every task.
@@ -175,12 +174,13 @@ def build_model(
         tasks: task name -> declaration.
         encoder: shared by all; heads and adapters drop out as it does.
         adapter: as `read_adapter` reads it; ``none`` for no adapters.
-        head: as `read_head` reads it.
+        head: as `read_head` reads it; of all tasks, or by task name.
         head_dropout: task name -> dropout rate of its head, where that has one of its own.
     """
-    chosen, rates = read_head(head), head_dropout or {}
+    chosen = {name: read_head(head if isinstance(head, str) else head[name]) for name in tasks}
+    rates = head_dropout or {}
     heads = {
-        name: KINDS.get(task.kind).head(task, encoder, chosen, rates.get(name))
+        name: KINDS.get(task.kind).head(task, encoder, chosen[name], rates.get(name))
         for name, task in tasks.items()
     }
     config = read_adapter(adapter)

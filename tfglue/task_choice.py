@@ -45,7 +45,7 @@ def choose_tasks(given: Mapping[str, Any], say: Say) -> list[tuple[Task, Source]
             )
         if given.get("labels") and task.kind == "tag":
             task = replace(task, labels=read_tag_file(given["labels"]))
-        task = _with_negatives(task, given)
+        task = _as_asked(task, given)
         source = open_source(task, given.get("data"))
         whose = "data" if len(chosen) == 1 else f"data of {task.name}"
         say(f"{whose}: {source.description}")
@@ -63,8 +63,10 @@ def _scored_on(source: Source, given: Mapping[str, Any], say: Say) -> Source:
     return HeldOutSource(source, share)
 
 
-def _with_negatives(task: Task, given: Mapping[str, Any]) -> Task:
-    """The task, its questions with or without an answer as the user says."""
+def _as_asked(task: Task, given: Mapping[str, Any]) -> Task:
+    """The task, its questions with or without an answer and its groups as the user says."""
+    if task.kind == "rank" and given.get("qnli_version") == "1":
+        return replace(task, paired_lines=True)
     if task.kind in QUESTION_METRICS and given.get("negatives") in ("true", "false"):
         return replace(task, negatives=given["negatives"] == "true")
     return task
@@ -108,5 +110,5 @@ def _task_of_files(name: str, given: Mapping[str, Any], say: Say) -> tuple[Task,
     )
     for line in lines:
         say(line)
-    task = _with_negatives(task, given)
+    task = _as_asked(task, given)
     return task, FileSource(task, paths, fields, given.get("label_field"))

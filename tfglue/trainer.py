@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfglue.budget import Budget, updates_line
@@ -38,7 +39,7 @@ from tfglue.training.loop import Interrupted, LoopSettings, Paused, TrainingLoop
 from tfglue.training.optimizer import build_optimizer
 from tfglue.training.prediction import Predictor
 from tfglue.training.replicas import padding_for
-from tfglue.training.samplers import TaskOrder, sampler
+from tfglue.training.samplers import Refinement, TaskOrder, sampler
 from tfglue.training.schedule import build_schedule
 from tfglue.training.step import TrainStep
 from tfglue.training.task_batches import MixedBatches, TaskBatches
@@ -154,13 +155,12 @@ class Training:
     def _build_model(self) -> TransferModel:
         config, encoder = self.config, self.prepared.loaded.encoder
         head_dropout = {n: one.config.head_dropout for n, one in self.prepared.tasks.items()}
-        model = build_model(
-            self.tasks, encoder, config.adapter, config.head, head_dropout
-        )
+        heads = {n: one.config.head for n, one in self.prepared.tasks.items()}
+        model = build_model(self.tasks, encoder, config.adapter, heads, head_dropout)
         if config.strategy != "none" and model.changing_weights() != model.trained_weights():
             raise UserError(
-                f"--head {config.head}: it keeps statistics of each batch, which several devices "
-                "do not share; train it without --strategy"
+                f"--head {', '.join(dict.fromkeys(heads.values()))}: it keeps statistics of each "
+                "batch, which several devices do not share; train it without --strategy"
             )
         for name, head in model.heads.items():
             weights = {f"{name}.{key}": weight for key, weight in head.named_weights().items()}
@@ -176,6 +176,11 @@ class Training:
         classes = one.kind.classes(train) if self.config.balance else None
         if self.config.balance and classes is None:
             raise UserError(f"--balance: task {one.task.name} has no classes of rows")
+        if self.config.strategy != "none" and train.group_of_row is not None:
+            raise UserError(
+                f"--strategy: {one.task.name} ranks the candidates of a query, which several "
+                "devices would share out among them; train it without"
+            )
         return BatchPlan(
             lengths=train.lengths,
             batch_size=one.config.batch_size,
@@ -184,6 +189,7 @@ class Training:
             task=one.task.name,
             batching=self.config.batching,
             classes=classes,
+            groups=train.group_of_row,
         )
 
     def _order(self) -> TaskOrder:
@@ -194,10 +200,13 @@ class Training:
         per_epoch = config.steps_per_epoch or sum(updates for _, updates in sizes.values())
         if config.steps_per_task is not None:
             per_epoch = config.steps_per_task * len(sizes)
+        chosen = sampler(config.sampler)
+        if config.mix_ratio or config.main_task_last:
+            main = list(sizes).index(config.main_task or next(iter(sizes)))
+            chosen = Refinement(main, config.mix_ratio, config.main_task_last)
+            per_epoch = chosen.updates(np.array([updates for _, updates in sizes.values()]))
         epochs = min(config.epochs, (config.max_steps or math.inf) / per_epoch)
-        return TaskOrder(
-            sizes, sampler(config.sampler), per_epoch, math.ceil(epochs), config.seed
-        )
+        return TaskOrder(sizes, chosen, per_epoch, math.ceil(epochs), config.seed)
 
     def _total_updates(self) -> int:
         config = self.config
@@ -317,6 +326,7 @@ class Training:
                 patience=config.patience,
                 save_epochs=self.saved_epochs,
                 checkpoint_seconds=config.checkpoint_seconds,
+                average_decay=config.average_weights,
             ),
             evaluate=self.evaluation if self.evaluation else None,
             checkpoints=self.checkpoints,

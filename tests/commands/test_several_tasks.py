@@ -16,6 +16,7 @@ from tfglue.data.sources import open_source
 from tfglue.errors import UserError
 from tfglue.experiment import train as train_experiment
 from tfglue.experiment_reading import read_experiments
+from tfglue.models.head_config import read_head
 from tfglue.run import Run
 from tfglue.run_folder import RunFolder
 
@@ -111,7 +112,8 @@ def test_stopped_within_an_epoch_it_ends_with_the_same_bytes(whole, tmp_path, up
 def test_tasks_keep_their_own_lengths_and_batches_when_they_go_on(tmp_path):
     recipe = tmp_path / "own.yaml"
     recipe.write_text(
-        "tasks:\n  sst: {batch_size: 4, head_dropout: 0.3}\n  ner: {max_length: 16}\n"
+        "tasks:\n  sst: {batch_size: 4, head_dropout: 0.3, head: 'adapter_pooler:size=4'}\n"
+        "  ner: {max_length: 16}\n"
     )
     settings = dict(recipe=str(recipe), epochs=1, steps_per_epoch=None, adapter="none")
     settings |= dict(task="ner, sst2", sampler="shuffle", task_weights=None, batch_size=None)
@@ -123,8 +125,9 @@ def test_tasks_keep_their_own_lengths_and_batches_when_they_go_on(tmp_path):
     whole, gone_on = (yaml.safe_load((tmp_path / name / "run.yaml").read_text())
                       for name in ("whole", "run"))
     assert whole["task_settings"] == gone_on["task_settings"] == {
-        "ner": {"max_length": 16, "batch_size": 32, "head_dropout": None},
-        "sst": {"max_length": 64, "batch_size": 4, "head_dropout": 0.3},
+        "ner": {"max_length": 16, "batch_size": 32, "head_dropout": None, "head": "linear"},
+        "sst": {"max_length": 64, "batch_size": 4, "head_dropout": 0.3,
+                "head": str(read_head("adapter_pooler:size=4"))},
     }
     for name in ("encoder.safetensors", "history.csv", "metrics.json"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "run" / name).read_bytes()

@@ -196,6 +196,7 @@ def test_the_real_data_has_no_problems_and_the_official_rows_where_it_is_complet
         "mnli train",
         "mnli dev_mismatched",
         "qnli train",
+        "qnli_rank train",
         "snli train",
         "squad2 train",
         "squad2 dev",

@@ -50,10 +50,12 @@ def test_runs_with_adapters_are_answered_as_the_run_does(adapter):
 
 @pytest.mark.parametrize(
     ("name", "head"),
-    [("rte", "size=5"), ("rte", "size=5,tokens=first,pooled=true"),
-     ("rte", "size=5,tokens=flatten,length=30"), ("squad2", "size=5,order=both"),
-     ("ner", "size=5,pooling=softmax")],
+    [("rte", "adapter_pooler:size=5"), ("rte", "adapter_pooler:size=5,tokens=first,pooled=true"),
+     ("rte", "adapter_pooler:size=5,tokens=flatten,length=30"),
+     ("squad2", "adapter_pooler:size=5,order=both"),
+     ("ner", "adapter_pooler:size=5,pooling=softmax"),
+     ("rte", "san"), ("stsb", "san:average=false,steps=2"), ("squad2_answerable", "san:steps=2")],
 )
-def test_runs_with_heads_on_all_layers_are_answered_as_the_run_does(name, head):
-    graph = Graph(small_run(name, head=f"adapter_pooler:{head}"), traced=False)
+def test_runs_with_other_heads_are_answered_as_the_run_does(name, head):
+    graph = Graph(small_run(name, head=head), traced=False)
     assert graph.difference(name, dev_examples(name, 12)) < 1e-5

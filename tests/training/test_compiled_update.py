@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.training.test_optimizer import DECAY, EPSILON, NAMES, RATES, reference
+from tests.training.test_optimizer import DECAY, EPSILON, NAMES, OPTIMIZERS, RATES, reference
 from tfglue.training.compiled_update import CompiledUpdate, _program
 from tfglue.training.optimizer import RuleOptimizer, build_optimizer
 
@@ -21,7 +21,7 @@ def made(name: str, seed: int, decay: float = DECAY):
     return weights, starts, CompiledUpdate(optimizer, list(weights.values()))
 
 
-@pytest.mark.parametrize("name", ["adamw", "adam_uncorrected", "sgd"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_updates_equal_numpy(name):
     for seed in (1, 2):  # The second has the program of the first.
         weights, starts, update = made(name, seed)
@@ -52,7 +52,7 @@ def test_those_that_are_alike_share_one_program_that_keeps_no_weights():
     assert not [ref for ref in left if ref() is not None]
 
 
-@pytest.mark.parametrize("name", ["adamw", "adam_uncorrected", "sgd"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_an_optimizer_is_made_again_from_its_config(name):
     _, _, update = made(name, 1)
     again = RuleOptimizer.from_config(update.optimizer.get_config())

@@ -86,9 +86,11 @@ class Loop(TrainingLoop):
         return [row for row in self.state.history if "nli.dev.accuracy" in row]
 
 
-@pytest.mark.parametrize(("precision", "accumulate"), [("float32", 1), ("mixed_bfloat16", 3)])
-def test_a_resumed_run_ends_with_the_same_bytes(tmp_path, precision, accumulate):
-    options = dict(precision=precision, accumulate=accumulate)
+@pytest.mark.parametrize(
+    ("precision", "accumulate", "decay"), [("float32", 1, 0.8), ("mixed_bfloat16", 3, None)]
+)
+def test_a_resumed_run_ends_with_the_same_bytes(tmp_path, precision, accumulate, decay):
+    options = dict(precision=precision, accumulate=accumulate, average_decay=decay)
     whole = make_loop(tmp_path / "whole", **options)
     whole.run()
     # Stopped twice: in the middle of an epoch, and on its last update.
@@ -202,3 +204,46 @@ def test_a_callback_may_end_training_inside_an_epoch(tmp_path):
     loop.run()
     assert loop.state.update == 15
     assert 15 % loop.settings.updates_per_epoch
+
+
+def test_averaged_weights_are_what_is_scored_and_kept(tmp_path):
+    decay, seen, scored, saved = 0.9, [], {}, {}
+
+    class Watcher(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append(values(self.model))
+
+    loop = make_loop(tmp_path / "run", average_decay=decay, callbacks=[Watcher()],
+                     save_epochs=frozenset({0, 1}))
+    start, evaluate = values(loop.model), loop.evaluate
+
+    def looking():
+        scored[loop.state.update] = values(loop.model)
+        return evaluate()
+
+    loop.evaluate = looking
+    loop.save_epoch = lambda epoch: saved.update({epoch: values(loop.model)})
+    loop.run()
+    averages, average = {0: start}, {name: v.astype(np.float64) for name, v in start.items()}
+    for update, raw in enumerate(seen, start=1):
+        average = {n: decay * old + (1 - decay) * raw[n] for n, old in average.items()}
+        averages[update] = average
+    per_epoch = loop.settings.updates_per_epoch
+    name = "heads.nli.dense.kernel"
+    assert np.abs(averages[5][name] - seen[4][name]).max() > 1e-3
+    for found, update in [(scored[u], u) for u in (5, 10, 25)] + [
+        (saved[0], 0), (saved[1], per_epoch), (loop.state.best_weights, 10),
+        (values(loop.model), 25),
+    ]:
+        for key, value in found.items():
+            # Weights without a gradient are those of the start.
+            assert np.allclose(value, averages[update][key], atol=1e-5), (update, key)
+    # Training went on from the weights themselves.
+    plain = []
+    class Plain(Watcher):
+        def on_train_batch_end(self, batch, logs=None):
+            plain.append(values(self.model))
+
+    make_loop(tmp_path / "plain", callbacks=[Plain()]).run()
+    assert all(np.array_equal(one[name], other[name])
+               for one, other in zip(seen, plain, strict=True))

@@ -5,6 +5,7 @@ import pytest
 
 from tfglue.errors import UserError
 from tfglue.training.samplers import (
+    Refinement,
     TaskOrder,
     annealed_exponent,
     probabilities,
@@ -90,3 +91,38 @@ def test_the_order_is_a_function_of_seed_and_epoch():
 def test_wrong_samplers_are_said(text, message):
     with pytest.raises(UserError, match=message):
         sampler(text)
+
+
+UPDATES = np.array([5, 9, 3, 40])
+
+
+def refined(ratio=None, last=False, main=1, epochs=4):
+    made = Refinement(main, ratio, last)
+    sizes = {str(place): (32 * count, int(count)) for place, count in enumerate(UPDATES)}
+    order = TaskOrder(sizes, made, made.updates(UPDATES), epochs, seed=2)
+    return [order.epoch(epoch) for epoch in range(epochs)]
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize(("ratio", "others"), [(None, 48), (0.5, 4), (2, 18), (100, 48), (0.01, 0)])
+def test_every_epoch_has_the_main_task_once_and_so_many_of_the_others(ratio, others, last):
+    epochs = refined(ratio, last)
+    for epoch in epochs:
+        counts = np.bincount(epoch, minlength=4)
+        assert counts[1] == 9 and counts.sum() == 9 + others
+        assert np.all(counts <= UPDATES)
+        assert (epoch[-9:] == 1).all() if last else others in (0, 4) or not (epoch[-9:] == 1).all()
+    if others:
+        assert len({tuple(epoch) for epoch in refined(ratio, last, epochs=40)}) > 5
+        # Drawn in proportion to size, anew in every epoch.
+        if others < 48:
+            longer = refined(ratio, last, epochs=40)
+            drawn = [np.bincount(epoch, minlength=4).tolist() for epoch in longer]
+            assert len({tuple(counts) for counts in drawn}) > 1
+            shares = np.sum(drawn, axis=0)[[0, 2, 3]] / (40 * others)
+            assert np.allclose(shares, np.array([5, 3, 40]) / 48, atol=0.09)
+
+
+def test_without_a_ratio_an_epoch_is_the_multiset_of_all_batches():
+    for epoch in refined():
+        assert np.bincount(epoch).tolist() == UPDATES.tolist()

@@ -8,6 +8,7 @@ tf.data takes longer to hand one over, and keeps a copy of the features for ever
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import tensorflow as tf
@@ -40,6 +41,8 @@ class BatchPlan:
         batching: ``grouped`` (by length) or ``plain`` (random, for replication of papers).
         classes: if given, one number a row: an epoch draws as many rows as there are, of each class
             equally many, and goes round the rows of a class again where they do not suffice.
+        groups: if given, one number a row: all rows of a group are in one forward pass, which has
+            as many groups as have `batch_size` rows on average.
     """
 
     lengths: np.ndarray
@@ -49,6 +52,7 @@ class BatchPlan:
     task: str
     batching: str
     classes: np.ndarray | None = None
+    groups: np.ndarray | None = None
 
     @property
     def updates_per_epoch(self) -> int:
@@ -57,22 +61,47 @@ class BatchPlan:
 
     def updates_for(self, rows: int) -> int:
         """Optimizer updates that so many rows take."""
+        if self.groups is not None:
+            count = len(self._group_rows)
+            groups = -(-rows * count // len(self.lengths))
+            return -(-groups // (self._groups_of_a_pass * self.accumulate))
         return -(-rows // (self.batch_size * self.accumulate))
 
     def epoch(self, epoch: int) -> list[list[np.ndarray]]:
         """Updates of an epoch in order, each a list of row arrays, one per forward pass."""
         random = np.random.default_rng([self.seed, epoch, zlib.crc32(self.task.encode())])
-        order = self._order(random)
-        size = self.batch_size * self.accumulate
+        if self.groups is None:
+            return self._updates(self._order(random), self.lengths, self.batch_size, random)
+        rows = self._group_rows
+        lengths = np.array([self.lengths[group].max() for group in rows])
+        order = random.permutation(len(rows))
+        return [
+            [np.concatenate([rows[group] for group in one_pass]) for one_pass in update]
+            for update in self._updates(order, lengths, self._groups_of_a_pass, random)
+        ]
+
+    def _updates(
+        self, order: np.ndarray, lengths: np.ndarray, size: int, random: np.random.Generator
+    ) -> list[list[np.ndarray]]:
+        """What is ordered (rows or groups), cut into updates of passes of `size`."""
+        whole = size * self.accumulate
         if self.batching == "plain":
-            updates = _cut(order, size)
+            updates = _cut(order, whole)
         else:
             updates = []
-            for window in _cut(order, size * _WINDOW_BATCHES):
-                by_length = window[np.argsort(self.lengths[window], kind="stable")]
-                updates.extend(_cut(by_length, size))
+            for window in _cut(order, whole * _WINDOW_BATCHES):
+                by_length = window[np.argsort(lengths[window], kind="stable")]
+                updates.extend(_cut(by_length, whole))
             updates = [updates[index] for index in random.permutation(len(updates))]
-        return [_cut(rows, self.batch_size) for rows in updates]
+        return [_cut(chosen, size) for chosen in updates]
+
+    @cached_property
+    def _group_rows(self) -> list[np.ndarray]:
+        return rows_of_groups(self.groups)
+
+    @property
+    def _groups_of_a_pass(self) -> int:
+        return max(1, self.batch_size * len(self._group_rows) // len(self.lengths))
 
     def _order(self, random: np.random.Generator) -> np.ndarray:
         if self.classes is None:
@@ -88,8 +117,29 @@ class BatchPlan:
 
 
 def batches_by_length(features: Features, batch_size: int) -> list[np.ndarray]:
-    """Row arrays for inference: every row once, longest first so that memory peaks at once."""
-    return _cut(np.argsort(-features.lengths, kind="stable"), batch_size)
+    """Row arrays for inference: every row once, longest first so that memory peaks at once.
+
+    The rows of a group are in one of them, however large it then is.
+    """
+    if features.group_of_row is None:
+        return _cut(np.argsort(-features.lengths, kind="stable"), batch_size)
+    groups = rows_of_groups(features.group_of_row)
+    longest = np.array([features.lengths[rows].max() for rows in groups])
+    batches: list[list[np.ndarray]] = []
+    room = 0
+    for group in np.argsort(-longest, kind="stable"):
+        if len(groups[group]) > room:
+            batches.append([])
+            room = batch_size
+        batches[-1].append(groups[group])
+        room -= len(groups[group])
+    return [np.concatenate(batch) for batch in batches]
+
+
+def rows_of_groups(groups: np.ndarray) -> list[np.ndarray]:
+    """The rows of every group, groups by their numbers."""
+    order = np.argsort(groups, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
 
 
 @dataclass(frozen=True)
@@ -118,8 +168,9 @@ def padded_batch(
     Returns:
         ``token_ids``, ``segment_ids``, ``padding_mask`` (int32, (batch, time), time being the
         longest row's), ``hidden_states`` where they are stored, and, for labelled features,
-        ``labels`` ((batch,), (batch, labels) or, one a token, (batch, time)) and ``row_mask``
-        (float32, (batch,)), which is 0 for rows that are padding.
+        ``labels`` ((batch,), (batch, labels) or, one a token, (batch, time)), ``groups`` (int32,
+        (batch,)) where losses are of groups, and ``row_mask`` (float32, (batch,)), which is 0 for
+        rows that are padding.
     """
     count = len(rows)
     rows = np.concatenate([rows, np.repeat(rows[:1], -count % padding.row_multiple)])
@@ -142,6 +193,8 @@ def padded_batch(
             batch["labels"] = np.where(mask, features.labels[places], NO_LABEL)
         else:
             batch["labels"] = features.labels[rows]
+        if features.group_of_row is not None:
+            batch["groups"] = features.group_of_row[rows].astype(np.int32)
         batch["row_mask"] = (np.arange(len(rows)) < count).astype(np.float32)
     return {name: tf.constant(array) for name, array in batch.items()}
 

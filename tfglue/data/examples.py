@@ -43,6 +43,11 @@ class Examples(ABC):
         return np.arange(len(self))
 
     @property
+    def units(self) -> np.ndarray:
+        """One number an example; subsets and requests take equal ones together, or none."""
+        return np.arange(len(self))
+
+    @property
     @abstractmethod
     def shown_texts(self) -> list[str]:
         """One text an example, for tables; of questions the question alone."""

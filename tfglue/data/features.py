@@ -39,6 +39,10 @@ class Features:
     truncated: int = 0
     stored: Any = None
 
+    group_of_row = None
+    """int64 (rows,), where the loss of a row depends on others: all rows of a group share a forward
+    pass."""
+
     def __len__(self) -> int:
         return len(self.first_lengths)
 

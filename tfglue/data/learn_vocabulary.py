@@ -30,7 +30,8 @@ def sample_texts() -> list[str]:
     """
     texts: list[str] = []
     for task in map(tasks.get, tasks.names()):
-        if isinstance(task.files.get("train"), SplitFile):
+        # What is ranked are the rows of another task.
+        if isinstance(task.files.get("train"), SplitFile) and task.kind != "rank":
             train = open_source(task, "sample").read("train")
             texts.extend(text for column in train.texts for text in column)
     return texts

@@ -11,6 +11,7 @@ from urllib.request import getproxies
 import numpy as np
 
 from tfglue.data.examples import Examples, TextExamples
+from tfglue.data.rows import as_declared
 from tfglue.data.tfds_questions import TFDS_FEATURES, questions_of_rows
 from tfglue.data.tfds_sentences import sentences_of_rows
 from tfglue.errors import UserError, suggestion
@@ -136,13 +137,14 @@ class TfdsSource:
         for row, parts in zip(chosen, zip(*texts, strict=True), strict=True):
             if not any(part.strip() for part in parts):
                 raise UserError(f"{origin}: the text of row {ids[row]} is blank")
-        return TextExamples(
+        found = TextExamples(
             ids=[str(ids[row]) for row in chosen],
             origin=origin,
             skipped=skipped,
             texts=texts,
             labels=labels,
         )
+        return as_declared(found, self.task, [f"{origin}: row {number}" for number in found.ids])
 
 
 def _require_network(urls: Iterable[str]) -> None:

@@ -69,9 +69,17 @@ class Kind(ABC):
             encoder: the encoder, or its `EncoderShape`.
             config: which head.
             dropout: rate on what the head reads; None for what the kind's papers have.
+
+        Raises:
+            UserError: such a head cannot answer the task.
         """
+        self.check_head(task, config)
         rate = self.head_dropout(encoder) if dropout is None else dropout
         return config.build(self.num_outputs(task), encoder, rate, self.every_token)
+
+    def check_head(self, task: Task, config: HeadConfig) -> None:
+        """Raises UserError, in one line, where such a head cannot answer the task."""
+        config.check_task(task, self.num_outputs(task), self.every_token)
 
     def head_dropout(self, encoder: Any) -> float:
         """The head's dropout rate where nothing is said of it."""
@@ -101,6 +109,10 @@ class Kind(ABC):
     @abstractmethod
     def floor(self, task: Task, examples: Examples) -> float:
         """The main metric of a model that learned nothing; runs not above it are degenerate."""
+
+    def note(self, examples: Examples, features: Features) -> str:
+        """What people are told of the rows of a split beside how many examples there are."""
+        return "" if len(features) == len(examples) else f" in {len(features)} windows"
 
     def classes(self, features: Features) -> np.ndarray | None:
         """One number a row, drawn equally often by `--balance`; None for rows without classes."""

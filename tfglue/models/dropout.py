@@ -45,16 +45,25 @@ class Dropout(keras.layers.Layer):
         if seed is None or self.rate == 0:
             return x
         dtype = keras.backend.result_type(x.dtype, "float32")
-        uniform = keras.random.uniform(ops.shape(x), dtype="float32", seed=self._generator(seed))
+        uniform = uniform_at(seed, self.site, ops.shape(x))
         mask = ops.cast(uniform >= self.rate, dtype) * (1 / (1 - self.rate))
         return ops.cast(ops.cast(x, dtype) * mask, x.dtype)
 
-    def _generator(self, seed) -> "_GivenSeed":
-        shift = [_as_int32(self.site * _SITE_FACTOR), _as_int32(self.site)]
-        return _GivenSeed(ops.cast(seed, "int32") + ops.convert_to_tensor(shift, dtype="int32"))
-
     def get_config(self):
         return super().get_config() | {"rate": self.rate, "site": self.site}
+
+
+def uniform_at(seed, site: int, shape):
+    """Numbers from 0 to 1 that depend on a seed, a site and the shape alone, float32.
+
+    Args:
+        seed: int32 (2,).
+        site: a number that nothing else of the same model draws at.
+        shape: of the numbers.
+    """
+    shift = [_as_int32(site * _SITE_FACTOR), _as_int32(site)]
+    own = ops.cast(seed, "int32") + ops.convert_to_tensor(shift, dtype="int32")
+    return keras.random.uniform(shape, dtype="float32", seed=_GivenSeed(own))
 
 
 class _GivenSeed(keras.random.SeedGenerator):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tfglue.errors import UserError, suggestion
 from tfglue.named_settings import NamedSettings, read_named
 from tfglue.registry import Registry
+from tfglue.tasks.task import Task
 
 if TYPE_CHECKING:
     import keras
@@ -45,13 +46,23 @@ class HeadConfig(NamedSettings):
         """How many tokens of a row are read, each by its place; None for any number."""
         return None
 
+    def check_task(self, task: Task, num_outputs: int, every_token: bool) -> None:
+        """Raises UserError, in one line, where such a head cannot answer a task.
+
+        Args:
+            task: what is to be answered.
+            num_outputs: logits of a text or token.
+            every_token: whether every token is answered.
+        """
+
     @abstractmethod
     def build(
         self, num_outputs: int, encoder: Any, dropout: float, every_token: bool
     ) -> "keras.layers.Layer":
         """A new head.
 
-        Its `call` takes ``(encoded, dropout_seed)``. It has `num_outputs`, `named_weights()`,
+        Its `call` takes ``(encoded, dropout_seed)``; `encoded` is what the encoder gives, with
+        ``padding_mask`` and ``segment_ids`` of the batch. It has `num_outputs`, `named_weights()`,
         `every_token` (whether every token is answered, or the text), `pooled_only` (whether it
         reads the pooled output and nothing else) and `reads_pooled_output`. Statistics that
         follow the batches without a gradient are among the named weights, as ``moving_mean`` and
@@ -91,6 +102,7 @@ def _all_heads() -> Registry[type[HeadConfig]]:
     # Each file that declares a head adds it.
     import tfglue.models.adapter_pooler
     import tfglue.models.heads
-    import tfglue.models.layer_convolution  # noqa: F401
+    import tfglue.models.layer_convolution
+    import tfglue.models.stochastic_answer  # noqa: F401
 
     return HEADS

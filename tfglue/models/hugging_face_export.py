@@ -34,6 +34,7 @@ _ARCHITECTURES = {
     "classify": _Architecture(_CLASSIFIER, problem="single_label_classification"),
     "answerable": _Architecture(_CLASSIFIER, problem="single_label_classification"),
     "regress": _Architecture(_CLASSIFIER, problem="regression"),
+    "rank": _Architecture(_CLASSIFIER, problem="regression"),
     "tag": _Architecture("BertForTokenClassification"),
     "span": _Architecture("BertForQuestionAnswering", "qa_outputs"),
 }
@@ -75,7 +76,8 @@ def export_with_head(
         encoder: the fine-tuned encoder.
         tokenizer: of the encoder.
         head: the task's head; logits there equal ours within 1e-5.
-        task: names the labels; a regression task has the one label ``score``, spans have none.
+        task: names the labels; where a score is given or ranked, ``score`` is the one label, spans
+            have none.
         overwrite: whether an earlier export may be replaced.
 
     Returns:
@@ -89,7 +91,7 @@ def export_with_head(
     if known.problem:
         config["problem_type"] = known.problem
     if known.layer == "classifier":
-        labels = task.labels or ("score",)
+        labels = task.labels if head.num_outputs > 1 else ("score",)
         config |= {
             "id2label": {str(index): label for index, label in enumerate(labels)},
             "label2id": {label: index for index, label in enumerate(labels)},

@@ -9,6 +9,9 @@ from tfglue.models.encoder import BertEncoder
 from tfglue.models.heads import LinearHead
 from tfglue.models.parts import weights_of
 
+PACKED = ("padding_mask", "segment_ids")
+"""What heads are told of a batch beside the encoder's output: its tokens and their text."""
+
 RUNNING_STATISTICS = (".moving_mean", ".moving_variance")
 """How names of weights end that follow the batches without a gradient."""
 
@@ -54,7 +57,8 @@ class TransferModel(keras.Model):
             encoded = self.encoder(
                 inputs, dropout_seed, pooled_only=head.pooled_only, adapter=self.adapters.get(task)
             )
-        return head(encoded | {"padding_mask": inputs["padding_mask"]}, dropout_seed)
+        packed = {name: inputs[name] for name in PACKED if name in inputs}
+        return head(encoded | packed, dropout_seed)
 
     def named_weights(self) -> dict[str, keras.Variable]:
         """All weights: ``encoder.<name>``, ``adapters.<task>.<name>``, ``heads.<task>.<name>``."""

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, repeat
 
 import numpy as np
 
 from tfglue.data.examples import Examples
+from tfglue.data.subset import whole_units
 from tfglue.serving.facts import ExportFacts
 from tfglue.serving.served_task import ServedTask
 from tfglue.serving.warmup import serialized
@@ -48,20 +50,18 @@ def comparison_requests(
         elif form != "token_ids":
             served, own = facts.tasks[task], examples[task]
             if form == "strings":
-                requests = [served.request(part) for part in _parts(own)]
+                parts = list(_parts(own))
+                requests = [served.request(own.take(rows)) for rows in parts]
+                places = np.argsort(np.concatenate(parts)) if parts else np.arange(0)
             else:
                 own = own.take(np.arange(min(_FEW, len(own))))
                 requests = [{"examples": serialized(served.request(own))}]
-            yield ComparisonRequests(name, requests, {task: (own, np.arange(len(own)))})
+                places = np.arange(len(own))
+            yield ComparisonRequests(name, requests, {task: (own, places)})
 
 
-def _parts(examples: Examples) -> Iterator[Examples]:
-    begin = 0
-    for number in range(len(examples)):
-        size = _SIZES[min(number, len(_SIZES) - 1)]
-        if begin < len(examples):
-            yield examples.take(np.arange(begin, min(begin + size, len(examples))))
-        begin += size
+def _parts(examples: Examples) -> Iterator[np.ndarray]:
+    yield from whole_units(examples.units, chain(_SIZES, repeat(_SIZES[-1])))
 
 
 def _mixed(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import tensorflow_text  # noqa: F401  Registers operations that the graph has.
 
 from tfglue.config import TrainConfig
 from tfglue.data.examples import Examples
+from tfglue.data.subset import whole_units
 from tfglue.errors import UserError
 from tfglue.finished_run import named_task
 from tfglue.predictions.predictions import Predictions
@@ -67,9 +69,10 @@ class Export:
         served = served_task(task, own.config, own.calibration)
         signature = self._loaded.signatures[self._of_text(head)]
         answers = []
-        for begin in range(0, max(len(examples), 1), _BATCH):
-            part = examples.take(np.arange(begin, min(begin + _BATCH, len(examples))))
-            inputs = {n: tf.constant(v, tf.string) for n, v in served.request(part).items()}
+        parts = list(whole_units(examples.units, repeat(_BATCH))) or [np.arange(0)]
+        for rows in parts:
+            asked = served.request(examples.take(rows))
+            inputs = {n: tf.constant(v, tf.string) for n, v in asked.items()}
             try:
                 outputs = signature(**inputs)
             except tf.errors.InvalidArgumentError as error:
@@ -78,7 +81,9 @@ class Export:
                     f"{examples.origin}: {found[1] if found else error.message}"
                 ) from None
             answers.append({name: value.numpy() for name, value in outputs.items()})
-        return served.predictions(examples, joined(answers))
+        places = np.argsort(np.concatenate(parts))
+        found = {name: values[places] for name, values in joined(answers).items()}
+        return served.predictions(examples, found)
 
     def _of_text(self, task: str) -> str:
         """The signature on text of a task."""

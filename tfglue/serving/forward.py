@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
+from tfglue.models.transfer_model import PACKED
 from tfglue.serving.stored_weights import StoredWeights
 from tfglue.serving.token_rows import TokenRows
 
@@ -105,7 +106,7 @@ class Forward:
     ) -> list[tf.Tensor]:
         """Logits of a pass: of all rows, or of all tokens that are no padding."""
         heads = [self.model.heads[task] for task in tasks]
-        mask = batch["padding_mask"]
+        packed = {name: batch[name] for name in PACKED}
         with self.weights.in_use(kernels, batch) as batch:
             encoded = self.model.encoder(
                 batch, pooled_only=all(head.pooled_only for head in heads),
@@ -113,8 +114,8 @@ class Forward:
             )
         found = []
         for head in heads:
-            logits = head(encoded | {"padding_mask": mask})
+            logits = head(encoded | packed)
             found.append(
-                tf.boolean_mask(logits, tf.cast(mask, tf.bool)) if head.every_token else logits
+                tf.boolean_mask(logits, packed["padding_mask"] > 0) if head.every_token else logits
             )
         return found

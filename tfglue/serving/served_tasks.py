@@ -4,6 +4,7 @@ from tfglue.config import TrainConfig
 from tfglue.kinds.kind import Calibration
 from tfglue.registry import Registry
 from tfglue.serving.served_questions import ServedAnswerable, ServedSpans
+from tfglue.serving.served_ranks import ServedRanks
 from tfglue.serving.served_tags import ServedTags
 from tfglue.serving.served_task import ServedTask
 from tfglue.serving.served_texts import ServedClasses, ServedScores
@@ -12,6 +13,7 @@ from tfglue.tasks.task import Task
 SERVED: Registry[type[ServedTask]] = Registry("kind of task that can be exported")
 SERVED.add("classify", ServedClasses)
 SERVED.add("regress", ServedScores)
+SERVED.add("rank", ServedRanks)
 SERVED.add("span", ServedSpans)
 SERVED.add("answerable", ServedAnswerable)
 SERVED.add("tag", ServedTags)

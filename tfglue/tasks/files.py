@@ -23,9 +23,12 @@ LARGEST_NUMERIC_CLASS_COUNT = 20
 LARGEST_CLASS_COUNT = 1000
 
 _CLASSES_SHOWN = 20
+# The first is that of the right candidate.
+_RANK_LABELS = ("1", "0")
 _METRICS = {
     "classify": ("accuracy", "macro_f1"),
     "regress": ("pearson_and_spearman", "pearson", "spearman"),
+    "rank": ("accuracy",),
 }
 
 
@@ -48,10 +51,10 @@ def task_from_files(
             of them ``.json`` with questions on passages.
         text_fields: the text columns; found by `find_text_columns` if None.
         label_field: the label column; found by `find_label_column` if None.
-        kind: ``classify`` or ``regress``; for questions ``span`` or ``answerable``; ``tag``. If
-            None: questions are of kind ``span``, files of `TAG_SUFFIXES` hold tags; elsewhere
-            numbers are scores, unless they are integers of at most 20 different values, and
-            anything else is a class.
+        kind: ``classify``, ``regress`` or ``rank``; for questions ``span`` or ``answerable``;
+            ``tag``. If None: questions are of kind ``span``, files of `TAG_SUFFIXES` hold tags;
+            elsewhere numbers are scores, unless they are integers of at most 20 different values,
+            and anything else is a class.
         base: a declared task whose text fields, labels and kind the files follow.
         labels: a file that lists the tags, for tags only; they are found in the files if None.
 
@@ -88,19 +91,25 @@ def task_from_files(
     text = find_text_columns(train, text_fields)
     label = find_label_column(train, label_field)
     lines = [_columns_line(tables, text, label, None)]
-    counts = Counter(value for _, value in _labels(train, label))
+    if kind == "rank" and len(text) != 2:
+        raise UserError(
+            f"{train.path}: --kind rank reads two columns, a query and a candidate; name them with "
+            "--text_fields"
+        )
+    counts = Counter(value for _, value in _labels(train, label, _RANK_LABELS * (kind == "rank")))
     how = "as asked" if kind else "inferred"
     kind = kind or _inferred_kind(counts)
     lines.append(
         f"kind {kind} ({how}): "
-        + (_classes_line(train, label, counts) if kind == "classify" else _range(train, label))
+        + (_range(train, label) if kind == "regress" else _classes_line(train, label, counts))
     )
+    found = {"classify": _sorted_labels, "rank": lambda counts: _RANK_LABELS}
     task = Task(
         name=name,
         kind=kind,
         text_fields=text,
         metrics=_METRICS[kind],
-        labels=_sorted_labels(counts) if kind == "classify" else (),
+        labels=found[kind](counts) if kind in found else (),
     )
     return task, lines
 
@@ -204,10 +213,17 @@ def _columns_line(
     )
 
 
-def _labels(table: Table, column: str) -> Iterator[tuple[int, str]]:
+def _labels(
+    table: Table, column: str, known: tuple[str, ...] = ()
+) -> Iterator[tuple[int, str]]:
     for line, (label,) in table.rows((column,)):
         if not label.strip() or holds_tab_or_break(label):
             table.problem(line, f"label {label!r} is blank or holds a tab or line break")
+        if known and label not in known:
+            table.problem(
+                line, f"label '{label}': of --kind rank it is 1 for the right candidate of a query "
+                "and 0 for its others"
+            )
         yield line, label
 
 

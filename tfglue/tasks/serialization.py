@@ -8,7 +8,8 @@ from tfglue.tasks.task import Task
 
 _LISTS = ("text_fields", "metrics", "labels", "file_labels", "ignored_labels")
 _REQUIRED = ("name", "kind", "text_fields", "metrics")
-_KEYS = ("name", "kind", *_LISTS, "score_range", "negatives")
+_SWITCHES = ("negatives", "paired_lines", "partial_groups")
+_KEYS = ("name", "kind", *_LISTS, "score_range", *_SWITCHES)
 
 
 def task_to_dict(task: Task) -> dict[str, Any]:
@@ -19,7 +20,7 @@ def task_to_dict(task: Task) -> dict[str, Any]:
     values: dict[str, Any] = {"name": task.name, "kind": task.kind}
     values.update({key: list(getattr(task, key)) for key in _LISTS})
     values["score_range"] = list(task.score_range) if task.score_range else None
-    values["negatives"] = task.negatives
+    values.update({key: getattr(task, key) for key in _SWITCHES})
     return values
 
 
@@ -36,15 +37,17 @@ def task_from_dict(values: Mapping[str, Any]) -> Task:
     for key in ("name", "kind"):
         if not isinstance(values[key], str):
             raise UserError(f"task: '{key}' must be text, not {values[key]!r}")
-    if not isinstance(values.get("negatives", False), bool):
-        raise UserError(f"task: 'negatives' must be true or false, not {values['negatives']!r}")
+    switches = {key: values.get(key, False) for key in _SWITCHES}
+    for key, value in switches.items():
+        if not isinstance(value, bool):
+            raise UserError(f"task: '{key}' must be true or false, not {value!r}")
     lists = {key: _strings(key, values.get(key, [])) for key in _LISTS}
     try:
         return Task(
             name=values["name"],
             kind=values["kind"],
             score_range=_score_range(values.get("score_range")),
-            negatives=values.get("negatives", False),
+            **switches,
             **lists,
         )
     except ValueError as error:

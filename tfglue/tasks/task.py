@@ -141,11 +141,15 @@ class Task:
         text_fields: names of one or two text columns, as tensorflow-datasets calls them.
         metrics: names of registered metrics, the main one first.
         labels: class names in the order of their ids; empty for regression and spans, and for tags
-            that are found in the data.
+            that are found in the data. Of kind rank the first is that of the right candidate.
         file_labels: the labels as the published files write them, where that differs.
         ignored_labels: labels that mark a row to leave out, as SNLI's ``-``.
         score_range: lowest and highest score of a regression task; predictions are clipped to it.
         negatives: whether questions of a span task may have no answer.
+        paired_lines: of kind rank, whether two lines of one query that follow each other are a
+            group of their own; else all lines of a query are one.
+        partial_groups: of kind rank, whether queries without exactly one right candidate are
+            counted and left out; else they are refused.
         held_out: share of the training data that serves as dev, for a download without a dev file.
         folders: names that the task's folder has in known downloads.
         files: split name -> file. ``train``, ``dev``, ``test``, and for MNLI the mismatched ones.
@@ -165,6 +169,8 @@ class Task:
     ignored_labels: tuple[str, ...] = ()
     score_range: tuple[float, float] | None = None
     negatives: bool = False
+    paired_lines: bool = False
+    partial_groups: bool = False
     held_out: float = 0.0
     folders: tuple[str, ...] = ()
     files: Mapping[str, AnyFile] = field(default_factory=dict)
@@ -179,6 +185,8 @@ class Task:
             raise ValueError(f"task {self.name}: one or two text fields, not {self.text_fields}")
         if self.kind == "classify" and not self.labels:
             raise ValueError(f"task {self.name}: kind classify needs labels")
+        if self.kind == "rank" and (len(self.labels), len(self.text_fields)) != (2, 2):
+            raise ValueError(f"task {self.name}: kind rank needs two labels and two text fields")
         if self.kind in ("regress", "span") and self.labels:
             raise ValueError(f"task {self.name}: labels do not belong to kind {self.kind}")
         if self.file_labels and len(self.file_labels) != len(self.labels):

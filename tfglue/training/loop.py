@@ -54,6 +54,8 @@ class LoopSettings:
         save_epochs: whether and which epochs `save_epoch` is called for (0 is before training).
         checkpoint_seconds: seconds between checkpoints; an evaluation is followed by one after
             30 s already.
+        average_decay: of the moving average of the weights that is scored and kept in their place;
+            None for none.
     """
 
     seed: int
@@ -63,6 +65,7 @@ class LoopSettings:
     patience: int | None = None
     save_epochs: frozenset[int] | None = frozenset()
     checkpoint_seconds: float = 300.0
+    average_decay: float | None = None
 
 
 class TrainingLoop:
@@ -106,7 +109,9 @@ class TrainingLoop:
         self.save_epoch = save_epoch
         self.save_history = save_history
         self.batches = batches
-        self.state = TrainingState(model.changing_weights(), step.optimizer, settings.patience)
+        self.state = TrainingState(
+            model.changing_weights(), step.optimizer, settings.patience, settings.average_decay
+        )
         self.rate = 0.0
         self._pending: list[tuple[str, Any, int]] = []
         self._saved_at = time.monotonic()
@@ -120,7 +125,7 @@ class TrainingLoop:
         )
 
     def run(self) -> None:
-        """Trains from where the state stands to the end.
+        """Trains from where the state stands to the end; the model then has what is kept of it.
 
         Raises:
             Interrupted: after SIGINT or SIGTERM, the state being saved.
@@ -144,6 +149,8 @@ class TrainingLoop:
                         self.save()
                         raise Paused(f"paused after update {state.update} of {total}")
             self.save()
+            if state.average is not None:
+                state.average.take_place()
             self.callbacks.on_train_end()
         self.rate = progress.rate
 
@@ -155,6 +162,8 @@ class TrainingLoop:
         self.callbacks.on_train_batch_begin(in_epoch)
         seeds = [dropout_seed(settings.seed, state.update, i) for i in range(len(update.batches))]
         loss = self.step(update.task, update.batches, update.loss_terms, seeds)
+        if state.average is not None:
+            state.average.update()
         self._pending.append((update.task, loss, update.loss_terms))
         state.update += 1
         self.callbacks.on_train_batch_end(in_epoch)
@@ -170,7 +179,8 @@ class TrainingLoop:
             logs = self._record(progress, evaluates and self.evaluate is not None)
         if ends_epoch or last:
             if self._keeps(epoch + 1):
-                self.save_epoch(epoch + 1)
+                with state.scored():
+                    self.save_epoch(epoch + 1)
             self.callbacks.on_epoch_end(epoch, logs)
         limit = settings.checkpoint_seconds
         if evaluates:
@@ -197,27 +207,34 @@ class TrainingLoop:
             row |= {f"updates.{task}": count for task, count in counts.items()}
         state.losses.clear()
         if evaluates:
-            with progress.paused():
-                metrics, score = self.evaluate()
-            values = {
-                f"{task}.{split}.{name}": value
-                for task, splits in metrics.items()
-                for split, named in splits.items()
-                for name, value in named.items()
-            }
-            self._check_finite(sum(values.values()))
-            improved = state.selection.observe(score, state.update)
-            if improved:
-                state.keep_best()
-            row |= values
-            progress.evaluation(row, improved)
-        state.history.append(row)
-        if evaluates:
-            self.save_history(state.history)
-            for callback in self.callbacks.callbacks:
-                if isinstance(callback, EvaluationCallback):
-                    callback.on_evaluation(state.history)
+            with state.scored():
+                self._evaluate(row, progress)
+        else:
+            state.history.append(row)
         return {name: value for name, value in row.items() if name not in ("update", "epoch")}
+
+    def _evaluate(self, row: dict[str, Any], progress: TrainingProgress) -> None:
+        """Adds a history row with metrics of the weights as they are now, and keeps the best."""
+        state = self.state
+        with progress.paused():
+            metrics, score = self.evaluate()
+        values = {
+            f"{task}.{split}.{name}": value
+            for task, splits in metrics.items()
+            for split, named in splits.items()
+            for name, value in named.items()
+        }
+        self._check_finite(sum(values.values()))
+        improved = state.selection.observe(score, state.update)
+        if improved:
+            state.keep_best()
+        row |= values
+        progress.evaluation(row, improved)
+        state.history.append(row)
+        self.save_history(state.history)
+        for callback in self.callbacks.callbacks:
+            if isinstance(callback, EvaluationCallback):
+                callback.on_evaluation(state.history)
 
     def save(self) -> None:
         """Writes a checkpoint of the state as it is after the last update."""

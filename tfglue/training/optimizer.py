@@ -7,7 +7,14 @@ import keras
 from keras import ops
 
 from tfglue.registry import Registry
-from tfglue.training.update_rules import RULES, AdamRule, GradientDescentRule, UpdateRule
+from tfglue.training.update_rules import (
+    RULES,
+    AdamaxRule,
+    AdamRule,
+    GradientDescentRule,
+    RectifiedAdamRule,
+    UpdateRule,
+)
 
 
 @keras.saving.register_keras_serializable(package="tfglue")
@@ -71,6 +78,9 @@ OPTIMIZERS: Registry[Callable[[float], UpdateRule]] = Registry("optimizer")
 """The rule of each, given its epsilon."""
 OPTIMIZERS.add("adamw", lambda epsilon: AdamRule(epsilon=epsilon))
 OPTIMIZERS.add("adam_uncorrected", lambda epsilon: AdamRule(False, epsilon=epsilon))
+OPTIMIZERS.add("adamax", lambda epsilon: AdamaxRule(epsilon=epsilon))
+OPTIMIZERS.add("adamax_uncorrected", lambda epsilon: AdamaxRule(False, epsilon=epsilon))
+OPTIMIZERS.add("radam", lambda epsilon: RectifiedAdamRule(epsilon=epsilon))
 OPTIMIZERS.add("sgd", lambda epsilon: GradientDescentRule())
 
 _NOT_DECAYED = (".bias", ".gamma", ".beta")

@@ -68,6 +68,44 @@ def shuffle(sizes: TaskSizes, epoch: Epoch) -> np.ndarray:
     return np.concatenate(rounds)[: epoch.updates]
 
 
+@dataclass(frozen=True)
+class Refinement:
+    """All updates of a main task in every epoch, and as many of the others as a ratio says.
+
+    Those of the others are drawn anew for each epoch, none twice; which of their batches come is
+    each task's own order, which goes on from epoch to epoch (MT-DNN's code, and its ``ratio`` and
+    ``mix_opt``).
+
+    Args:
+        main: place of the main task.
+        ratio: updates of the others, times those of the main task; None for all of them.
+        main_last: whether the main task comes after all others, instead of among them.
+    """
+
+    main: int
+    ratio: float | None
+    main_last: bool
+
+    def updates(self, sizes: np.ndarray) -> int:
+        """Updates of an epoch.
+
+        Args:
+            sizes: updates that one pass over each task takes.
+        """
+        return int(sizes[self.main]) + self._others(sizes)
+
+    def __call__(self, sizes: TaskSizes, epoch: Epoch) -> np.ndarray:
+        """The place of the task of each update."""
+        pool = np.repeat(np.arange(len(sizes.updates)), sizes.updates)
+        others = epoch.random.permutation(pool[pool != self.main])[: self._others(sizes.updates)]
+        order = np.concatenate([others, pool[pool == self.main]])
+        return order if self.main_last else epoch.random.permutation(order)
+
+    def _others(self, sizes: np.ndarray) -> int:
+        every = int(sizes.sum() - sizes[self.main])
+        return every if self.ratio is None else min(every, round(self.ratio * sizes[self.main]))
+
+
 def round_robin(sizes: TaskSizes, epoch: Epoch) -> np.ndarray:
     """One task after the other; epochs go on where the last one stopped."""
     first = epoch.number * epoch.updates

@@ -1,13 +1,15 @@
 """All that decides how training goes on, in memory and in a checkpoint."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import keras
 import numpy as np
 
 from tfglue.errors import UserError
+from tfglue.training.averaged_weights import AveragedWeights
 from tfglue.training.checkpoint import CheckpointFolder
 from tfglue.training.selection import Selection
 
@@ -19,12 +21,14 @@ class TrainingState:
         weights: name -> weight that training changes.
         optimizer: built on those that have gradients.
         patience: see `Selection`.
+        average_decay: of the moving average of the weights; None for none.
 
     Attributes:
         update: optimizer updates done.
         history: a row every so many updates.
         selection: the best evaluation so far.
         best_weights: values of the weights at that evaluation.
+        average: the moving average of the weights, or None.
         losses: task -> sum of its losses since the last row of the history, and how many these are.
     """
 
@@ -33,12 +37,16 @@ class TrainingState:
         weights: Mapping[str, keras.Variable],
         optimizer: keras.optimizers.Optimizer,
         patience: int | None,
+        average_decay: float | None = None,
     ):
         self.weights = weights
         self.update = 0
         self.history: list[dict[str, Any]] = []
         self.selection = Selection(patience)
         self.best_weights: dict[str, np.ndarray] = {}
+        self.average = None
+        if average_decay is not None:
+            self.average = AveragedWeights(weights, average_decay)
         self.losses: dict[str, tuple[float, int]] = {}
         self._slots = {f"{i:05d}": variable for i, variable in enumerate(optimizer.variables)}
         self._seconds_before = 0.0
@@ -48,6 +56,13 @@ class TrainingState:
     def seconds(self) -> float:
         """Seconds of this session and, in a resumed run, of those before up to what they saved."""
         return self._seconds_before + time.monotonic() - self._started
+
+    @contextmanager
+    def scored(self) -> Iterator[None]:
+        """Inside, the weights are those that are scored and kept: their average where there is one.
+        """
+        with nullcontext() if self.average is None else self.average.in_place():
+            yield
 
     def keep_best(self) -> None:
         """Takes a copy of the weights as the best so far."""
@@ -67,6 +82,8 @@ class TrainingState:
             "optimizer": {name: np.asarray(slot) for name, slot in self._slots.items()},
             "best": self.best_weights,
         }
+        if self.average is not None:
+            groups["average"] = self.average.values()
         checkpoints.save(self.update, content, groups)
 
     def restore(self, checkpoints: CheckpointFolder) -> bool:
@@ -79,7 +96,10 @@ class TrainingState:
         if loaded is None:
             return False
         content, groups = loaded
-        for group, variables in (("weights", self.weights), ("optimizer", self._slots)):
+        restored = {"weights": self.weights, "optimizer": self._slots}
+        if self.average is not None:
+            restored["average"] = self.average.averages
+        for group, variables in restored.items():
             found = {name: value.shape for name, value in groups.get(group, {}).items()}
             expected = {name: tuple(variable.shape) for name, variable in variables.items()}
             if found != expected:

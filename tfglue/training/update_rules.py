@@ -1,5 +1,6 @@
 """The arithmetic of optimizers: what one update makes of a weight."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,5 +77,82 @@ class GradientDescentRule(UpdateRule):
         return rate * gradient, []
 
 
-RULES = {"adam": AdamRule, "gradient_descent": GradientDescentRule}
+@dataclass(frozen=True)
+class AdamaxRule(UpdateRule):
+    """Adamax (Kingma and Ba 2015, algorithm 2), with or without its correction.
+
+    m = b1 m + (1 - b1) g;  u = max(b2 u, |g| + epsilon);  w = w - lr m / ((1 - b1^t) u)
+
+    as in PyTorch. Without correction it is w = w - lr m / (u + epsilon): MT-DNN's first code.
+
+    Args:
+        bias_correction: whether m is corrected.
+        beta_1, beta_2: decay rates of the average and of the largest gradient.
+        epsilon: added to the size of a gradient.
+    """
+
+    bias_correction: bool = True
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-6
+
+    slots = ("momentum", "largest")
+
+    def __call__(self, gradient, slots, rate, step):
+        m, u = slots
+        m = self.beta_1 * m + (1 - self.beta_1) * gradient
+        u = ops.maximum(self.beta_2 * u, ops.abs(gradient) + self.epsilon)
+        if not self.bias_correction:
+            return rate * m / (u + self.epsilon), [m, u]
+        return rate * m / (_correction(self.beta_1, step) * u), [m, u]
+
+
+@dataclass(frozen=True)
+class RectifiedAdamRule(UpdateRule):
+    """RAdam (Liu et al. 2020, algorithm 2), by its authors' code, which MT-DNN's second one has.
+
+    With m and v of Adam and r_t the rectification of the variance, w = w - lr r_t m' sqrt(1 - b2^t)
+    / (sqrt(v) + epsilon) as soon as the average v is of five gradients at least (the paper has
+    four); before that w = w - lr m'.
+
+    Args:
+        beta_1, beta_2: decay rates of the two averages.
+        epsilon: added to the root.
+    """
+
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-6
+
+    slots = ("momentum", "velocity")
+
+    def __call__(self, gradient, slots, rate, step):
+        m, v = slots
+        m = self.beta_1 * m + (1 - self.beta_1) * gradient
+        v = self.beta_2 * v + (1 - self.beta_2) * ops.square(gradient)
+        correction = _correction(self.beta_2, step)
+        longest = 2 / (1 - self.beta_2) - 1
+        length = longest - 2 * step * (1 - correction) / correction
+        # Below its border the root would be of a negative number, whose gradient nobody asks for.
+        held = ops.maximum(length, _LEAST_LENGTH)
+        rectification = ops.sqrt(
+            (held - 4) * (held - 2) * longest / ((longest - 4) * (longest - 2) * held)
+        )
+        adaptive = rectification * ops.sqrt(correction) / (ops.sqrt(v) + self.epsilon)
+        change = ops.where(length >= _LEAST_LENGTH, adaptive, ops.ones_like(v))
+        return rate * m / _correction(self.beta_1, step) * change, [m, v]
+
+
+_LEAST_LENGTH = 5.0
+
+
+def _correction(beta: float, step: Any) -> Any:
+    """1 - beta^step, without the digits that a difference to 1 loses."""
+    return -ops.expm1(step * math.log(beta))
+
+
+RULES = {
+    "adam": AdamRule, "adamax": AdamaxRule, "radam": RectifiedAdamRule,
+    "gradient_descent": GradientDescentRule,
+}
 """By the name that a saved optimizer gives its rule."""

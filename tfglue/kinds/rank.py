@@ -1,0 +1,70 @@
+"""Which of a query's candidates is the right one."""
+
+import numpy as np
+from keras import ops
+
+from tfglue.data.ranked_examples import RIGHT, grouped
+from tfglue.data.ranked_features import ranked_features
+from tfglue.errors import UserError
+from tfglue.kinds.kind import Kind
+from tfglue.models.encoder import MASKED_SCORE
+from tfglue.predictions.ranks import RankPredictions
+
+
+class Rank(Kind):
+    """A score for every candidate, and a softmax over those of one query (Liu et al. 2019, 3).
+
+    An example is one pair; pairs of one group share a forward pass. The loss of a group is the
+    cross-entropy of its right candidate, and the best candidate is the answer.
+    """
+
+    def encode(self, task, examples, tokenizer, config, training=False):
+        """Rows of pairs; trained are the groups with one right candidate beside wrong ones.
+
+        Raises:
+            UserError: there is none to train on.
+        """
+        if training and not examples.complete.any():
+            raise UserError(
+                f"{examples.origin}: no query has one right candidate beside wrong ones, so there "
+                f"is nothing to rank (of {len(examples)} pairs)"
+            )
+        return ranked_features(examples, tokenizer, config.max_length, training)
+
+    def typed(self, task, rows, origin):
+        """Pairs in groups of one query."""
+        return grouped(super().typed(task, rows, origin), task.paired_lines)
+
+    def num_outputs(self, task):
+        """One, the score of a candidate."""
+        return 1
+
+    def losses(self, batch, logits):
+        """Cross-entropy in nats, at the right candidate of each whole group; 0 for other rows.
+
+        Args:
+            batch: labels are `RIGHT`, 1, or `NO_LABEL`, int32 (batch,); ``groups`` int32 (batch,),
+                equal for candidates of one query, all of which are there.
+            logits: (batch, 1).
+        """
+        scores = ops.cast(logits, "float32")[:, 0]
+        groups = batch["groups"]
+        others = ops.cast(groups[:, None] != groups[None, :], "float32")
+        totals = ops.logsumexp(scores[None, :] + others * MASKED_SCORE, axis=1)
+        return ops.where(ops.cast(batch["labels"], "int32") == RIGHT, totals - scores, 0.0)
+
+    def predictions(self, task, examples, features, outputs, config, calibration):
+        """The best candidate of each query."""
+        return RankPredictions(task, examples, features, outputs)
+
+    def note(self, examples, features):
+        """What of the pairs is ranked."""
+        return f", {examples.coverage}"
+
+    def floor(self, task, examples):
+        """The accuracy of a candidate drawn at random for each query."""
+        sizes = np.bincount(examples.group_of_example[examples.complete])
+        sizes = sizes[sizes > 0]
+        if not len(sizes):
+            return 0.0
+        return float(np.sum(1 + (sizes - 1) * (sizes - 2) / sizes) / sizes.sum())
