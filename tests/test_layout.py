@@ -31,6 +31,7 @@ LAYERS = (
      "tfglue.task_choice", "tfglue.preparation", "tfglue.manifest", "tfglue.evaluation",
      "tfglue.initial_run",
      "tfglue.submission", "tfglue.submission_check", "tfglue.prediction_file",
+     "tfglue.soft_targets", "tfglue.teachers", "tfglue.teaching", "tfglue.loss_terms",
      "tfglue.kept_predictions", "tfglue.diagnostic", "tfglue.task_part", "tfglue.part_fit",
      "tfglue.part_table", "tfglue.run_parts", "tfglue.finished_run"),
     ("tfglue.scored_experiment", "tfglue.scored_row", "tfglue.experiment_reading",

@@ -85,7 +85,43 @@ class TrainConfig:
     skip_damaged: bool = setting(
         False, "with --activations: train without the rows of damaged shards", kind=bool
     )
-    freeze: str = setting("none", "none, embeddings, layers:N, encoder_except_norms, encoder")
+    freeze: str = setting(
+        "none",
+        "none, embeddings, embeddings:word (or position, segment; joined by +), layers:N, "
+        "encoder_except_norms, encoder",
+    )
+    keep_layers: str | None = setting(
+        None,
+        "make the encoder smaller before training: bottom:N, its first N layers, or alternate:N, N "
+        "of them evenly spread, the last one among them [all]",
+    )
+    teachers: str | None = setting(
+        None,
+        "finished runs whose answers to the training rows are learned beside the labels, their "
+        "probabilities averaged; of one task also a table that predict --split train wrote",
+        several=True,
+    )
+    distill_weight: float | None = setting(
+        None, "with --teachers: what the term of their answers is multiplied by [1]", kind=float,
+        least=0,
+    )
+    temperature: float | None = setting(
+        None, "with --teachers: what logits are divided by in that term [1]", kind=float, above=0
+    )
+    match_hidden: float | None = setting(
+        None,
+        "with --teachers: weight of the distance between hidden states of [CLS] and those of the "
+        "first teacher [none]",
+        kind=float, least=0,
+    )
+    smart: str | None = setting(
+        None,
+        "adversarial smoothing of classes, rankings and scores: inf or l2, the norm of the ball; "
+        "inf:key=value,... [none]",
+    )
+    word_dropout: float | None = setting(
+        None, "share of the tokens that training sees as [UNK] [0]", kind=float, least=0, most=0.99
+    )
     dropout: float | None = setting(
         None, "overrides every dropout rate of encoder and head", kind=float, least=0, most=0.99
     )
@@ -137,6 +173,12 @@ class TrainConfig:
     )
     batch_size: int | None = setting(
         None, "rows of one forward pass, over all devices", kind=int, least=1
+    )
+    batch_tokens: int | None = setting(
+        None,
+        "tokens of one forward pass at most, padding included, instead of --batch_size; every row "
+        "counts alike",
+        kind=int, least=1,
     )
     accumulate: int | None = setting(
         1, "forward passes of one update, so that an update sees batch_size times this", kind=int,
@@ -229,10 +271,15 @@ class TrainConfig:
 
 
 _OF_QUESTIONS = ("doc_stride", "max_query_length", "negatives", "balance")
+OF_DISTILLATION = ("distill_weight", "temperature", "match_hidden")
+"""Settings that go with `--teachers`."""
+
+_OF_ROWS = ("teachers", *OF_DISTILLATION, "smart")
 _OF_KINDS = {
-    "classify": ("balance",),
+    "classify": ("balance", *_OF_ROWS),
+    "regress": _OF_ROWS,
     "span": (*_OF_QUESTIONS, "n_best_size", "max_answer_length", "null_score_diff_threshold"),
-    "answerable": (*_OF_QUESTIONS, "null_score_diff_threshold"),
+    "answerable": (*_OF_QUESTIONS, "null_score_diff_threshold", "smart"),
     "tag": ("labels",),
 }
 

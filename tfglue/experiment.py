@@ -21,12 +21,13 @@ from tfglue.experiment_plan import ExperimentPlan
 from tfglue.flags import checked
 from tfglue.models.head_config import read_head
 from tfglue.output import claim_output, free_output, locked
-from tfglue.preparation import prepare
+from tfglue.preparation import prepare, written_smart
 from tfglue.resolution import resolve
 from tfglue.restarts import train_restarts
 from tfglue.run import Run
 from tfglue.run_folder import RunFolder
 from tfglue.task_choice import Say, choose_tasks, task_names
+from tfglue.teachers import find_teachers
 from tfglue.trainer import train_run
 from tfglue.training.loop import Interrupted
 
@@ -76,6 +77,8 @@ def written_out(given: Mapping[str, Any]) -> dict[str, Any]:
         given["adapter"] = str(read_adapter(given["adapter"]) or "none")
     if "head" in given:
         given["head"] = str(read_head(given["head"]))
+    if "smart" in given:
+        given["smart"] = written_smart(given["smart"])
     if given.get("activations"):
         given = with_store(given)
     if not given.get("train_file") and given.get("task"):
@@ -162,6 +165,8 @@ def _check_target(given: Mapping[str, Any]) -> None:
     """Finds mistakes about the target before intermediate tasks are trained or runs replaced."""
     settings = _of_target(given)
     chosen = choose_tasks(settings, lambda line: None)
+    if settings.get("teachers"):
+        find_teachers(settings["teachers"], [task for task, _ in chosen])
     if given.get("overwrite"):
         prepare(settings, lambda line: None)  # Also its encoder and all its rows can be read.
     else:

@@ -1,7 +1,7 @@
 """From settings to what training needs: tasks, rows, tokenizer, encoder and packed features."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,12 @@ from tfglue.kinds import KINDS, Kind
 from tfglue.models.checkpoints import LoadedEncoder, load_encoder
 from tfglue.models.encoder import BertEncoder
 from tfglue.models.head_config import read_head
+from tfglue.models.layer_selection import with_layers
 from tfglue.resolution import resolve, task_config
 from tfglue.task_choice import Say, choose_tasks
 from tfglue.tasks.task import Task
 from tfglue.training.freezing import freeze
+from tfglue.training.smart_config import read_smart
 
 _LOWER_CASE = {"auto": None, "true": True, "false": False}
 
@@ -45,6 +47,7 @@ class PreparedTask:
         examples: split name -> rows; ``train`` and the dev splits.
         features: the same, tokenized and packed.
         train_rows: which rows of the source the run trains on, in order; None for all of them.
+        whole_train: all rows of the source's ``train``.
     """
 
     task: Task
@@ -52,6 +55,7 @@ class PreparedTask:
     examples: Mapping[str, Examples]
     features: Mapping[str, Features]
     train_rows: np.ndarray | None
+    whole_train: Examples
 
     @property
     def kind(self) -> Kind:
@@ -86,6 +90,7 @@ class Prepared:
         encoder_config: arguments that make an encoder of this shape, with the dropout rates it came
             with, whatever the run's own are.
         initial: the run that this one begins from, or None.
+        teaching: task name -> digest of what teachers say of its training rows.
     """
 
     given: Mapping[str, Any]
@@ -96,6 +101,7 @@ class Prepared:
     encoder_digest: str
     encoder_config: Mapping[str, Any]
     initial: InitialRun | None
+    teaching: Mapping[str, str] = field(default_factory=dict)
 
 
 def prepare(
@@ -120,7 +126,7 @@ def prepare(
     # Written out, so that a run does not depend on a file or on defaults of another version.
     config = replace(
         config, adapter=str(read_adapter(config.adapter) or "none"),
-        head=str(read_head(config.head)),
+        head=str(read_head(config.head)), smart=written_smart(config.smart),
     )
     if config.encoder == "tiny" and all(source.kind == "sample" for _, source in chosen):
         say(_DEMONSTRATION.format(task=config.task))
@@ -132,6 +138,8 @@ def prepare(
         if initial
         else load_encoder(config.encoder, config.seed)
     )
+    if config.keep_layers:
+        loaded = with_layers(loaded, config.keep_layers)
     shape = encoder_config(loaded.encoder)
     if config.dropout is not None:
         loaded.encoder.set_dropout(config.dropout)
@@ -185,7 +193,8 @@ def _prepare_task(
             examples[split] = source.read(split)
     for split in [split for split in examples if split.startswith("dev")]:
         examples[split] = scored_rows(examples[split], config)
-    rows, aside = chosen_rows(task, examples["train"], config)
+    whole_train = examples["train"]
+    rows, aside = chosen_rows(task, whole_train, config)
     if aside is not None:
         examples[TUNING_SPLIT] = examples["train"].take(aside)
     if rows is not None:
@@ -208,7 +217,13 @@ def _prepare_task(
         if longer:
             say(f"{name}: {longer} rows have more tokens than the {places} that --head "
                 f"{config.head} reads; it drops the others")
-    return PreparedTask(task, config, examples, features, rows)
+    return PreparedTask(task, config, examples, features, rows, whole_train)
+
+
+def written_smart(text: str | None) -> str | None:
+    """A ``--smart`` setting with all of its values; None for ``none``."""
+    smart = read_smart(text)
+    return None if smart is None else str(smart)
 
 
 def encoder_config(encoder: BertEncoder) -> dict[str, Any]:

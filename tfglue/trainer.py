@@ -20,6 +20,7 @@ from tfglue.errors import UserError
 from tfglue.evaluation import Evaluation
 from tfglue.files import atomic_folder, write_text
 from tfglue.layer_weights import write_layer_weights
+from tfglue.loss_terms import loss_terms
 from tfglue.manifest import build_manifest, find_equal_run
 from tfglue.model_card import model_card
 from tfglue.models.initialization import initialize_weights
@@ -30,16 +31,19 @@ from tfglue.results import best_by_task, write_results
 from tfglue.run import Run, build_model
 from tfglue.run_folder import RunFolder
 from tfglue.task_choice import Say
+from tfglue.teaching import drop_states, with_teachers, write_teaching
 from tfglue.training.checkpoint import CheckpointFolder
 from tfglue.training.devices import describe, needs_fixed_shapes, open_strategy, worker_index
 from tfglue.training.loop import Interrupted, LoopSettings, Paused, TrainingLoop
 from tfglue.training.optimizer import build_optimizer
+from tfglue.training.overhead import overhead_lines
 from tfglue.training.prediction import Predictor
 from tfglue.training.replicas import padding_for
 from tfglue.training.samplers import TaskOrder, sampler
 from tfglue.training.schedule import build_schedule
 from tfglue.training.step import TrainStep
 from tfglue.training.task_batches import MixedBatches, TaskBatches
+from tfglue.training.word_dropout import WordDropout
 
 
 def train_run(
@@ -86,6 +90,8 @@ def train_run(
         if equal is not None:
             say(f"trained already: {equal}")
             return Run.open(equal)
+        first = given.get("strategy") != "multi_worker" or worker_index() == 0
+        prepared = with_teachers(prepared, folder if stored else None, say, keeps=first)
         return Training(prepared, folder, stored, callbacks, say).run()
 
 
@@ -169,6 +175,7 @@ class Training:
             task=one.task.name,
             batching=self.config.batching,
             classes=classes,
+            batch_tokens=self.config.batch_tokens,
         )
 
     def _order(self) -> TaskOrder:
@@ -201,12 +208,14 @@ class Training:
         budget = Budget.of(self.model)
         for line in budget.lines():
             self.say(line)
-        sizes = [one.config.batch_size for one in self.prepared.tasks.values()]
+        sizes = [one.config.batch_size or 0 for one in self.prepared.tasks.values()]
         self.say(updates_line(self.updates_per_epoch, self.total_updates, self.config, sizes))
         self.say(budget.check_disk(self.output.path, self._kept_epochs()))
         with self._own_folder(), locked(self.folder), self._ways_to_go_on():
             self._begin_folder()
             loop = self.build_loop()
+            for line in overhead_lines(loop.step, loop.batches):
+                self.say(line)
             if self.config.resume and loop.restore():
                 self.say(f"resuming after update {loop.state.update} of {self.total_updates}")
             elif self.config.resume:
@@ -243,6 +252,7 @@ class Training:
             self.folder.clear()
         self.folder.write_manifest(self.manifest)
         self.folder.remove_leftovers()
+        write_teaching(self.prepared, self.folder)
         for name, one in self.prepared.tasks.items():
             if one.train_rows is not None:
                 rows = "".join(f"{row}\n" for row in one.train_rows)
@@ -276,6 +286,11 @@ class Training:
             clip_norm=config.clip_norm,
             precision=config.precision,
             loss_weights=task_numbers("task_weights", config.task_weights),
+            terms=loss_terms(config, self.prepared.tasks),
+            word_dropout=(
+                WordDropout(config.word_dropout, self.prepared.tokenizer)
+                if config.word_dropout else None
+            ),
         )
         strategy = tf.distribute.get_strategy()
         batches = {
@@ -369,6 +384,7 @@ class Training:
         write_text(self.folder.card, model_card(self.manifest, metrics, str(self.output.path)))
         self.folder.write_manifest(self.manifest)
         self.checkpoints.remove()
+        drop_states(self.prepared, self.folder)
         for task in self.tasks:
             for split, values in metrics[task].items():
                 shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())

@@ -26,6 +26,7 @@ class TrainingState:
         selection: the best evaluation so far.
         best_weights: values of the weights at that evaluation.
         losses: task -> sum of its losses since the last row of the history, and how many these are.
+        term_losses: the same for terms of the loss, by their names; they are part of `losses`.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class TrainingState:
         self.selection = Selection(patience)
         self.best_weights: dict[str, np.ndarray] = {}
         self.losses: dict[str, tuple[float, int]] = {}
+        self.term_losses: dict[str, tuple[float, int]] = {}
         self._slots = {f"{i:05d}": variable for i, variable in enumerate(optimizer.variables)}
         self._seconds_before = 0.0
         self._started = time.monotonic()
@@ -60,6 +62,7 @@ class TrainingState:
             "history": self.history,
             "selection": self.selection.state(),
             "losses": self.losses,
+            "term_losses": self.term_losses,
             "seconds": self.seconds,
         }
         groups = {
@@ -99,5 +102,7 @@ class TrainingState:
         if "losses" not in content:
             raise UserError(f"{checkpoints.folder}: a checkpoint of another version of tfglue")
         self.losses = {task: tuple(sums) for task, sums in content["losses"].items()}
+        parts = content.get("term_losses", {})
+        self.term_losses = {name: tuple(sums) for name, sums in parts.items()}
         self._seconds_before = content["seconds"]
         return True
