@@ -17,7 +17,7 @@ from tfglue.data.features import NO_LABEL, Features
 from tfglue.errors import UserError
 
 # Rows of one batch that is cut by tokens differ in length by less than this factor.
-_BUCKET_RATIO = 1.25
+_BUCKET_RATIO = 1.2
 
 # Rows are sorted by length inside windows of this many batches: short and long rows still mix over
 # an epoch, and padding nearly vanishes.
@@ -116,10 +116,7 @@ class BatchPlan:
     def _cut_by_tokens(self, random: np.random.Generator) -> list[list[np.ndarray]]:
         batches: list[np.ndarray] = []
         for rows, count in self._buckets:
-            mixed = random.permutation(rows)
-            windows = np.array_split(mixed, -(-count // _WINDOW_BATCHES))
-            by_length = [part[np.argsort(self.lengths[part], kind="stable")] for part in windows]
-            batches.extend(np.array_split(np.concatenate(by_length), count))
+            batches.extend(np.array_split(random.permutation(rows), count))
         batches = [batches[index] for index in random.permutation(len(batches))]
         return [
             batches[start : start + self.accumulate]
