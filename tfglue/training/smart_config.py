@@ -20,9 +20,9 @@ class SmartConfig(NamedSettings):
 
     weight: float = setting(1.0, "what the term is multiplied by; 0 leaves it out", kind=float,
                             least=0)
-    bound: float = setting(1e-2, "radius of the ball that holds a perturbation", kind=float,
+    bound: float = setting(5e-2, "radius of the ball that holds a perturbation", kind=float,
                            above=0)
-    step: float = setting(1e-2, "length of a step along the gradient", kind=float, above=0)
+    step: float = setting(5e-2, "length of a step along the gradient", kind=float, above=0)
     noise: float = setting(1e-3, "standard deviation of where a perturbation begins", kind=float,
                            above=0)
     steps: int = setting(1, "steps of a perturbation; 0 for noise alone", kind=int, least=0)
@@ -49,9 +49,9 @@ class L2Config(SmartConfig):
     """Euclid's norm; the settings' lengths are of whole vectors, so they are larger."""
 
     name = "l2"
-    bound: float = setting(1e-1, "radius of the ball that holds a perturbation", kind=float,
+    bound: float = setting(3e-1, "radius of the ball that holds a perturbation", kind=float,
                            above=0)
-    step: float = setting(1e-1, "length of a step along the gradient", kind=float, above=0)
+    step: float = setting(3e-1, "length of a step along the gradient", kind=float, above=0)
 
 
 SMART: Registry[type[SmartConfig]] = Registry("norm of --smart")
