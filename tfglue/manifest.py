@@ -59,7 +59,7 @@ def build_manifest(
 # They name a place or a way to compute, and leave the result as it is; digests speak for places.
 _NOT_OF_THE_RESULT = (
     "data", "train_file", "dev_file", "test_file", "encoder", "init", "recipe", "eval_batch_size",
-    "checkpoint_seconds",
+    "checkpoint_seconds", "teachers",
 )
 
 
@@ -77,6 +77,7 @@ def find_equal_run(prepared: Prepared, folders: Sequence[Path]) -> Path | None:
             "plan": plan_version(config),
             "tokenizer": {"digest": prepared.tokenizer.digest()},
             "data": _data(prepared),
+            "teaching": dict(prepared.teaching),
         }
     )
     for folder in folders:
@@ -126,6 +127,7 @@ def _identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "encoder": manifest["encoder"]["digest"],
         "encoder_config": manifest["encoder"]["config"],
         "plan": manifest["plan"],
+        "teaching": manifest.get("teaching", {}),
         "tokenizer": manifest["tokenizer"]["digest"],
         "data": {
             task: {split: facts["digest"] for split, facts in splits.items()}
