@@ -91,7 +91,7 @@ def settings(flags) -> dict:
 def reading(flags) -> dict:
     """Rows a second from the warm store, and computed."""
     from tfglue.activations.hidden_states import HiddenStates
-    from tfglue.data.batches import BatchPlan
+    from tfglue.data.batch_plan import BatchPlan
 
     encoder, features, store = opened(flags)
     rows = store.rows_of(features, "train")

@@ -219,7 +219,7 @@ class Ours:
 
     def _sample(self, batching: str, tokens: int) -> list[np.ndarray]:
         """Batches of the first epoch, evenly spaced by padded length, about `tokens` in all."""
-        from tfglue.data.batches import BatchPlan
+        from tfglue.data.batch_plan import BatchPlan
 
         lengths = self.features.lengths
         plan = BatchPlan(lengths, BATCH, 1, seed=1, task=self.task, batching=BATCHING[batching])

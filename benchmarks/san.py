@@ -17,7 +17,8 @@ import tensorflow as tf
 
 from tfglue import tasks
 from tfglue.config import TrainConfig
-from tfglue.data.batches import BatchPlan, padded_batch
+from tfglue.data.batch_plan import BatchPlan
+from tfglue.data.batches import padded_batch
 from tfglue.data.features import Features
 from tfglue.data.sources import open_source
 from tfglue.kinds import KINDS

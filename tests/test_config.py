@@ -1,9 +1,10 @@
 import pytest
 
 from tfglue import tasks
-from tfglue.config import TrainConfig, evaluation_interval, saved_epochs, task_numbers
+from tfglue.config import TrainConfig
 from tfglue.errors import UserError
 from tfglue.resolution import resolve, task_config
+from tfglue.setting_values import evaluation_interval, saved_epochs, task_numbers
 from tfglue.tasks.task import Recipe, Task
 
 RECIPE = Recipe(max_length=99, batch_size=9, learning_rate=9e-5, epochs=9)

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tfglue import tasks
-from tfglue.config import TrainConfig, text_fields
+from tfglue.config import TrainConfig
 from tfglue.errors import UserError
+from tfglue.setting_values import text_fields
 from tfglue.tasks.task import Task
 
 if TYPE_CHECKING:

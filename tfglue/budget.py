@@ -196,10 +196,14 @@ def updates_line(
 ) -> str:
     """One line on what training does; `batch_sizes` are those of the tasks."""
     update = " or ".join(map(str, sorted(set(batch_sizes))))
+    if config.batch_tokens is not None:
+        update = f"rows of up to {config.batch_tokens} tokens"
+    else:
+        update += " rows"
     if config.accumulate > 1:
         update += f" x {config.accumulate}"
     return (
-        f"updates: {total_updates} of {update} rows, {updates_per_epoch} an epoch; "
+        f"updates: {total_updates} of {update}, {updates_per_epoch} an epoch; "
         f"{config.optimizer}, peak rate {config.learning_rate:g}, {config.precision}"
     )
 

@@ -7,7 +7,13 @@ from typing import Any
 import keras
 
 from tfglue import tasks
-from tfglue.config import AUTO, OF_EXPERIMENTS, OF_SEVERAL_TASKS, settings_of_other_kinds
+from tfglue.config import (
+    AUTO,
+    OF_DISTILLATION,
+    OF_EXPERIMENTS,
+    OF_SEVERAL_TASKS,
+    settings_of_other_kinds,
+)
 from tfglue.run_folder import RunFolder
 from tfglue.task_choice import Say
 from tfglue.tasks.task import Task
@@ -19,7 +25,8 @@ _OF_THE_TARGET = (
     *OF_EXPERIMENTS, *OF_SEVERAL_TASKS, "adapter", "epochs", "learning_rate", "train_examples",
     "train_fraction", "max_steps",
     "evaluate_every", "patience", "save", "train_file", "dev_file", "test_file", "text_fields",
-    "label_field", "kind", "labels", "init_parts",
+    "label_field", "kind", "labels", "init_parts", "keep_layers", "teachers", *OF_DISTILLATION,
+    "smart",
 )
 
 

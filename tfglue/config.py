@@ -1,13 +1,10 @@
 """Settings of a training run: flags, recipes and `run.yaml` in one dataclass."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from tfglue.errors import UserError, suggestion
 from tfglue.flags import setting
-from tfglue.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,43 @@ class TrainConfig:
     skip_damaged: bool = setting(
         False, "with --activations: train without the rows of damaged shards", kind=bool
     )
-    freeze: str = setting("none", "none, embeddings, layers:N, encoder_except_norms, encoder")
+    freeze: str = setting(
+        "none",
+        "none, embeddings, embeddings:word (or position, segment; joined by +), layers:N, "
+        "encoder_except_norms, encoder",
+    )
+    keep_layers: str | None = setting(
+        None,
+        "make the encoder smaller before training: bottom:N, its first N layers, or alternate:N, N "
+        "of them evenly spread, the last one among them [all]",
+    )
+    teachers: str | None = setting(
+        None,
+        "finished runs whose answers to the training rows are learned beside the labels, their "
+        "probabilities averaged; of one task also a table that predict --split train wrote",
+        several=True,
+    )
+    distill_weight: float | None = setting(
+        None, "with --teachers: what the term of their answers is multiplied by [1]", kind=float,
+        least=0,
+    )
+    temperature: float | None = setting(
+        None, "with --teachers: what logits are divided by in that term [1]", kind=float, above=0
+    )
+    match_hidden: float | None = setting(
+        None,
+        "with --teachers: weight of the distance between hidden states of [CLS] and those of the "
+        "first teacher [none]",
+        kind=float, least=0,
+    )
+    smart: str | None = setting(
+        None,
+        "adversarial smoothing of classes, rankings and scores: inf or l2, the norm of the ball; "
+        "inf:key=value,... [none]",
+    )
+    word_dropout: float | None = setting(
+        None, "share of the tokens that training sees as [UNK] [0]", kind=float, least=0, most=0.99
+    )
     dropout: float | None = setting(
         None, "overrides every dropout rate of encoder and head", kind=float, least=0, most=0.99
     )
@@ -162,6 +195,12 @@ class TrainConfig:
     )
     batch_size: int | None = setting(
         None, "rows of one forward pass, over all devices", kind=int, least=1
+    )
+    batch_tokens: int | None = setting(
+        None,
+        "tokens of one forward pass at most, padding included, instead of --batch_size; every row "
+        "counts alike",
+        kind=int, least=1,
     )
     accumulate: int | None = setting(
         1, "forward passes of one update, so that an update sees batch_size times this", kind=int,
@@ -260,12 +299,17 @@ class TrainConfig:
 
 
 _OF_QUESTIONS = ("doc_stride", "max_query_length", "negatives", "balance")
+OF_DISTILLATION = ("distill_weight", "temperature", "match_hidden")
+"""Settings that go with `--teachers`."""
+
+_OF_ROWS = ("teachers", *OF_DISTILLATION, "smart")
 _OF_KINDS = {
-    "classify": ("balance",),
+    "classify": ("balance", *_OF_ROWS),
+    "regress": _OF_ROWS,
     "span": (*_OF_QUESTIONS, "n_best_size", "max_answer_length", "null_score_diff_threshold"),
-    "answerable": (*_OF_QUESTIONS, "null_score_diff_threshold"),
+    "answerable": (*_OF_QUESTIONS, "null_score_diff_threshold", "smart"),
     "tag": ("labels",),
-    "rank": ("qnli_version",),
+    "rank": ("qnli_version", "smart"),
 }
 
 OF_EACH_TASK = ("max_length", "batch_size", "head_dropout", "head")
@@ -295,87 +339,3 @@ def settings_of_other_kinds(kind: str) -> frozenset[str]:
     """Names of the settings that say nothing of tasks of this kind."""
     all_of_kinds = {name for names in _OF_KINDS.values() for name in names}
     return frozenset(all_of_kinds - set(_OF_KINDS.get(kind, ())))
-
-
-def task_list(text: str | None) -> list[str]:
-    """Names of a comma list."""
-    return [part.strip() for part in (text or "").split(",") if part.strip()]
-
-
-def task_numbers(setting: str, text: str | None) -> dict[str, float]:
-    """Task name -> positive number of a setting such as ``--task_weights a=2,b=0.5``."""
-    found = {}
-    for part in task_list(text):
-        name, equals, value = part.partition("=")
-        name = name.strip()
-        if name in found:
-            raise UserError(f"--{setting} {text}: {name} is named twice; name every task once")
-        try:
-            found[name] = float(value)
-            if not (equals and 0 < found[name] < math.inf):
-                raise ValueError
-        except ValueError:
-            raise UserError(
-                f"--{setting}: expected task=number, positive, not '{part}'"
-            ) from None
-    return found
-
-
-def null_threshold(config: TrainConfig) -> float | None:
-    """The number that `--null_score_diff_threshold` gives, or None if it is tuned."""
-    text = config.null_score_diff_threshold
-    if text == "tuned":
-        return None
-    try:
-        value = float(text)
-        if not math.isfinite(value):
-            raise ValueError
-    except ValueError:
-        raise UserError(
-            f"--null_score_diff_threshold: expected a number or tuned, not '{text}'"
-            f"{suggestion(text, ('tuned',))}"
-        ) from None
-    return value
-
-
-def has_negatives(task: Task, config: TrainConfig) -> bool:
-    """Whether questions may have no answer: the `--negatives` setting, or as the task says."""
-    return {"auto": task.negatives, "true": True, "false": False}[config.negatives]
-
-
-def text_fields(text: str | None) -> tuple[str, ...] | None:
-    """Column names of a ``--text_fields`` setting."""
-    return tuple(part.strip() for part in text.split(",")) if text else None
-
-
-def evaluation_interval(text: str, updates_per_epoch: int) -> int:
-    """Updates between evaluations for ``epoch``, a share of an epoch, or a number of updates."""
-    try:
-        value = 1.0 if text == "epoch" else float(text)
-        if not value > 0 or (value >= 1 and value != int(value)):
-            raise ValueError
-    except (ValueError, OverflowError):
-        raise UserError(
-            f"--evaluate_every: expected epoch, a share under 1 or a whole number of updates, "
-            f"not '{text}'"
-        ) from None
-    if text == "epoch" or value < 1:
-        return max(1, round(value * updates_per_epoch))
-    return int(value)
-
-
-def saved_epochs(text: str) -> frozenset[int] | None:
-    """Epochs whose weights are kept under ``epochs/``; None for all of them."""
-    if text in ("best", "last", BEST_BY_TASK):
-        return frozenset()
-    if text == "all":
-        return None
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdigit() for part in parts):
-        known = ("best", "last", "all", BEST_BY_TASK)
-        raise UserError(
-            f"--save: unknown value '{text}'{suggestion(text, known)} "
-            f"(expected {', '.join(known)}, or epochs such as 0,2)"
-        )
-    return frozenset(int(part) for part in parts)
-

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from tfglue.answering import answered_task, source_for
 from tfglue.command_line import quiet_tensorflow
-from tfglue.config import has_negatives
 from tfglue.errors import UserError
 from tfglue.finished_run import FinishedRun
+from tfglue.setting_values import has_negatives
 from tfglue.tasks.squad import QUESTION_METRICS
 from tfglue.tasks.task import Task
 

@@ -14,7 +14,7 @@ from tfglue import tasks
 from tfglue.activations.store import with_store
 from tfglue.adapters import read_adapter
 from tfglue.chain import intermediate_tasks, train_steps
-from tfglue.config import AUTO, OF_EXPERIMENTS, OF_ONE_COMMAND, TrainConfig, task_list
+from tfglue.config import AUTO, OF_EXPERIMENTS, OF_ONE_COMMAND, TrainConfig
 from tfglue.data.sources import Source, open_source
 from tfglue.errors import UserError
 from tfglue.experiment_plan import ExperimentPlan
@@ -22,13 +22,15 @@ from tfglue.flags import checked
 from tfglue.folder_lock import locked
 from tfglue.models.head_config import read_head
 from tfglue.output import claim_output, free_output
-from tfglue.preparation import prepare
+from tfglue.preparation import prepare, written_smart
 from tfglue.resolution import resolve
 from tfglue.restarts import train_restarts
 from tfglue.run import Run
 from tfglue.run_folder import RunFolder
+from tfglue.setting_values import task_list
 from tfglue.source_choice import check_auto, choose_source, record_result
 from tfglue.task_choice import Say, choose_tasks, task_names
+from tfglue.teachers import find_teachers
 from tfglue.trainer import train_run
 from tfglue.training.loop import Interrupted
 
@@ -78,6 +80,8 @@ def written_out(given: Mapping[str, Any]) -> dict[str, Any]:
         given["adapter"] = str(read_adapter(given["adapter"]) or "none")
     if "head" in given:
         given["head"] = str(read_head(given["head"]))
+    if "smart" in given:
+        given["smart"] = written_smart(given["smart"])
     if given.get("activations"):
         given = with_store(given)
     if not given.get("train_file") and given.get("task"):
@@ -174,6 +178,8 @@ def _check_target(given: Mapping[str, Any]) -> None:
     """Finds mistakes about the target before intermediate tasks are trained or runs replaced."""
     settings = _of_target(given)
     chosen = choose_tasks(settings, lambda line: None)
+    if settings.get("teachers"):
+        find_teachers(settings["teachers"], [task for task, _ in chosen])
     if given.get("overwrite"):
         prepare(settings, lambda line: None)  # Also its encoder and all its rows can be read.
     else:

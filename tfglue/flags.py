@@ -18,6 +18,7 @@ def setting(
     least: float | None = None,
     above: float | None = None,
     most: float | None = None,
+    several: bool = False,
 ) -> Any:
     """A dataclass field that is a flag and a YAML key of the same name.
 
@@ -27,9 +28,12 @@ def setting(
         kind: ``str``, ``int``, ``float`` or ``bool``; a bool flag takes no value.
         choices: allowed values.
         least, above, most: bounds of a number (``above`` is exclusive).
+        several: whether the flag takes several values, and the YAML key a list; they become one
+            text, joined by commas.
     """
     metadata = dict(
-        help=help, kind=kind, choices=tuple(choices), least=least, above=above, most=most
+        help=help, kind=kind, choices=tuple(choices), least=least, above=above, most=most,
+        several=several,
     )
     return field(default=default, metadata=metadata)
 
@@ -47,6 +51,8 @@ def add_flags(
             options["action"] = "store_true"
         else:
             options["metavar"] = item.metadata["kind"].__name__.upper()
+            if item.metadata["several"]:
+                options["nargs"] = "+"
         parser.add_argument(f"--{item.name}", **options)
 
 
@@ -85,6 +91,8 @@ def _value(item: Field, value: Any, label: str) -> Any:
         if not isinstance(value, bool):
             raise UserError(f"{label}: expected true or false, not '{value}'")
         return value
+    if rules["several"] and isinstance(value, (list, tuple)):
+        value = ",".join(map(str, value))
     if kind is str:
         if isinstance(value, (dict, list)):
             raise UserError(f"{label}: expected one value, not a list or a mapping")

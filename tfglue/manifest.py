@@ -11,8 +11,8 @@ from typing import Any
 import tensorflow as tf
 
 from tfglue.budget import Budget
-from tfglue.config import OF_EACH_TASK, OF_ONE_COMMAND
-from tfglue.data.batches import PLAN_VERSIONS
+from tfglue.config import OF_EACH_TASK, OF_ONE_COMMAND, TrainConfig
+from tfglue.data.batch_plan import PLAN_VERSIONS, TOKENS_PLAN
 from tfglue.errors import UserError
 from tfglue.models.transfer_model import TransferModel
 from tfglue.preparation import Prepared
@@ -45,7 +45,8 @@ def build_manifest(
             "digest": prepared.tokenizer.digest(),
         },
         "data": _data(prepared),
-        "plan": PLAN_VERSIONS[config.batching],
+        "teaching": dict(prepared.teaching),
+        "plan": plan_version(config),
         "replicas": tf.distribute.get_strategy().num_replicas_in_sync,
         "total_updates": total_updates,
         "parameters": Budget.of(model).to_dict(),
@@ -58,7 +59,7 @@ def build_manifest(
 # They name a place or a way to compute, and leave the result as it is; digests speak for places.
 _NOT_OF_THE_RESULT = (
     "data", "train_file", "dev_file", "test_file", "encoder", "init", "recipe", "eval_batch_size",
-    "checkpoint_seconds",
+    "checkpoint_seconds", "teachers",
 )
 
 
@@ -73,9 +74,10 @@ def find_equal_run(prepared: Prepared, folders: Sequence[Path]) -> Path | None:
             "encoder": {
                 "digest": prepared.encoder_digest, "config": dict(prepared.encoder_config),
             },
-            "plan": PLAN_VERSIONS[config.batching],
+            "plan": plan_version(config),
             "tokenizer": {"digest": prepared.tokenizer.digest()},
             "data": _data(prepared),
+            "teaching": dict(prepared.teaching),
         }
     )
     for folder in folders:
@@ -86,6 +88,11 @@ def find_equal_run(prepared: Prepared, folders: Sequence[Path]) -> Path | None:
         if found == wanted and (folder / "encoder.safetensors").is_file():
             return folder
     return None
+
+
+def plan_version(config: TrainConfig) -> str:
+    """Which generator of batches a run has."""
+    return PLAN_VERSIONS[config.batching] if config.batch_tokens is None else TOKENS_PLAN
 
 
 def _tasks(prepared: Prepared) -> dict[str, Any]:
@@ -120,6 +127,7 @@ def _identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "encoder": manifest["encoder"]["digest"],
         "encoder_config": manifest["encoder"]["config"],
         "plan": manifest["plan"],
+        "teaching": manifest.get("teaching", {}),
         "tokenizer": manifest["tokenizer"]["digest"],
         "data": {
             task: {split: facts["digest"] for split, facts in splits.items()}

@@ -12,7 +12,9 @@ from tfglue.run_folder import RunFolder
 from tfglue.training.devices import worker_index
 
 # These may be written differently and mean the same; digests of data and encoder decide.
-_COMPARED_BY_DIGEST = ("data", "encoder", "init", "train_file", "dev_file", "test_file")
+_COMPARED_BY_DIGEST = (
+    "data", "encoder", "init", "train_file", "dev_file", "test_file", "teachers",
+)
 # Decides when a run is saved, not what becomes of it.
 _MAY_CHANGE = ("checkpoint_seconds",)
 
@@ -113,6 +115,10 @@ def check_same_inputs(now: Mapping[str, Any], stored: Mapping[str, Any], output:
                 f"--resume: the {part} is not the one that the run in {output} began with "
                 f"({stored['encoder']['name']})"
             )
+    if now.get("teaching", {}) != stored.get("teaching", {}):
+        raise UserError(
+            f"--resume: what the teachers say is not what the run in {output} began with"
+        )
     if now["encoder"]["config"] != stored["encoder"]["config"]:
         raise UserError(
             f"--resume: the encoder has the weights, but not the configuration, of the one that "

@@ -1,7 +1,7 @@
 """From settings to what training needs: tasks, rows, tokenizer, encoder and packed features."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,12 @@ from tfglue.kinds import KINDS, Kind
 from tfglue.models.checkpoints import LoadedEncoder, load_encoder
 from tfglue.models.encoder import BertEncoder
 from tfglue.models.head_config import read_head
+from tfglue.models.layer_selection import with_layers
 from tfglue.resolution import resolve, task_config
 from tfglue.task_choice import Say, choose_tasks
 from tfglue.tasks.task import Task
 from tfglue.training.freezing import freeze
+from tfglue.training.smart_config import read_smart
 
 LOWER_CASE = {"auto": None, "true": True, "false": False}
 """What a tokenizer is asked for by the values of ``--lower_case``."""
@@ -47,6 +49,7 @@ class PreparedTask:
         examples: split name -> rows; ``train`` and the dev splits.
         features: the same, tokenized and packed.
         train_rows: which rows of the source the run trains on, in order; None for all of them.
+        whole_train: all rows of the source's ``train``.
     """
 
     task: Task
@@ -54,6 +57,7 @@ class PreparedTask:
     examples: Mapping[str, Examples]
     features: Mapping[str, Features]
     train_rows: np.ndarray | None
+    whole_train: Examples
 
     @property
     def kind(self) -> Kind:
@@ -88,6 +92,7 @@ class Prepared:
         encoder_config: arguments that make an encoder of this shape, with the dropout rates it came
             with, whatever the run's own are.
         initial: the run that this one begins from, or None.
+        teaching: task name -> digest of what teachers say of its training rows.
     """
 
     given: Mapping[str, Any]
@@ -98,6 +103,7 @@ class Prepared:
     encoder_digest: str
     encoder_config: Mapping[str, Any]
     initial: InitialRun | None
+    teaching: Mapping[str, str] = field(default_factory=dict)
 
 
 def prepare(
@@ -127,6 +133,8 @@ def prepare(
         if initial
         else load_encoder(config.encoder, config.seed)
     )
+    if config.keep_layers:
+        loaded = with_layers(loaded, config.keep_layers)
     shape = encoder_config(loaded.encoder)
     if config.dropout is not None:
         loaded.encoder.set_dropout(config.dropout)
@@ -205,7 +213,7 @@ def _completed(
     # Written out, so that a run does not depend on a file or on defaults of another version.
     return given, replace(
         config, adapter=str(read_adapter(config.adapter) or "none"),
-        head=str(read_head(config.head)),
+        head=str(read_head(config.head)), smart=written_smart(config.smart),
     )
 
 
@@ -222,7 +230,8 @@ def _prepare_task(
             examples[split] = source.read(split)
     for split in [split for split in examples if split.startswith("dev")]:
         examples[split] = scored_rows(examples[split], config)
-    rows, aside = chosen_rows(task, examples["train"], config)
+    whole_train = examples["train"]
+    rows, aside = chosen_rows(task, whole_train, config)
     if aside is not None:
         examples[TUNING_SPLIT] = examples["train"].take(aside)
     if rows is not None:
@@ -246,7 +255,13 @@ def _prepare_task(
         if longer:
             say(f"{name}: {longer} rows have more tokens than the {places} that --head "
                 f"{config.head} reads; it drops the others")
-    return PreparedTask(task, config, examples, features, rows)
+    return PreparedTask(task, config, examples, features, rows, whole_train)
+
+
+def written_smart(text: str | None) -> str | None:
+    """A ``--smart`` setting with all of its values; None for ``none``."""
+    smart = read_smart(text)
+    return None if smart is None else str(smart)
 
 
 def encoder_config(encoder: BertEncoder) -> dict[str, Any]:

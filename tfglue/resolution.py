@@ -6,17 +6,20 @@ from typing import Any
 
 from tfglue.config import (
     BEST_BY_TASK,
+    OF_DISTILLATION,
     OF_EACH_TASK,
     OF_SEVERAL_TASKS,
     TrainConfig,
+    settings_of_other_kinds,
+)
+from tfglue.errors import UserError, suggestion
+from tfglue.setting_values import (
     evaluation_interval,
     null_threshold,
     saved_epochs,
-    settings_of_other_kinds,
     task_list,
     task_numbers,
 )
-from tfglue.errors import UserError, suggestion
 from tfglue.tasks.task import Recipe, Task
 from tfglue.training_recipe import TrainingRecipe, read_recipe
 
@@ -28,7 +31,10 @@ _PARTIAL = "0.1"
 TINY = {"max_length": 64, "batch_size": 32, "learning_rate": 1e-3, "epochs": 6.0}
 TINY_PAIR_EPOCHS = 20.0
 
-EXCLUSIVE = (("train_examples", "train_fraction"), ("steps_per_epoch", "steps_per_task"))
+EXCLUSIVE = (
+    ("train_examples", "train_fraction"), ("steps_per_epoch", "steps_per_task"),
+    ("batch_size", "batch_tokens"),
+)
 """Settings of which one can be given."""
 
 
@@ -60,6 +66,7 @@ def resolve(given: Mapping[str, Any], *tasks: Task) -> TrainConfig:
         main_task=_without_aliases(config.main_task, tasks),
         task_weights=_without_aliases(config.task_weights, tasks),
     )
+    config = _with_distillation(config)
     _check(config, tasks)
     # A resumed run is given all of its settings, defaults included.
     defaults = TrainConfig()
@@ -115,10 +122,27 @@ def _layered(
     else:
         own = asdict(tasks[0].recipe if len(tasks) == 1 else Recipe())
         del own["source"]
+    if {**values, **given}.get("batch_tokens") is not None:
+        own["batch_size"] = None  # Tokens say how large a batch is.
     settings = {**own, **values, **given}
     if settings.get("evaluate_every") is None:
         settings["evaluate_every"] = _PARTIAL if settings["epochs"] < 1 else "epoch"
     return settings
+
+
+def _with_distillation(config: TrainConfig) -> TrainConfig:
+    """The settings, those of distillation complete where there are teachers."""
+    if config.teachers is None:
+        for name in OF_DISTILLATION:
+            if getattr(config, name) is not None:
+                raise UserError(f"--{name} goes with --teachers, the runs to learn from")
+        return config
+    return replace(
+        config,
+        distill_weight=1.0 if config.distill_weight is None else config.distill_weight,
+        temperature=config.temperature or 1.0,
+        match_hidden=config.match_hidden or 0.0,
+    )
 
 
 def _without_aliases(text: str | None, tasks: Sequence[Task]) -> str | None:
@@ -143,6 +167,25 @@ def _check(config: TrainConfig, tasks: Sequence[Task]) -> None:
             raise UserError(f"--{name} goes with --train_file, your own data")
     if config.skip_damaged and config.activations is None:
         raise UserError("--skip_damaged goes with --activations, a store")
+    for name in ("smart", "word_dropout", "keep_layers", "match_hidden"):
+        if getattr(config, name) and config.activations is not None:
+            raise UserError(
+                f"--{name}: does not go with --activations, where the encoder does not run"
+            )
+    if config.teachers is not None and config.skip_damaged:
+        raise UserError("--teachers: does not go with --skip_damaged; extract what is damaged")
+    if config.keep_layers is not None and config.init_parts == "encoder+adapters":
+        raise UserError(
+            "--keep_layers: adapters of all layers do not fit fewer; use --init_parts encoder"
+        )
+    if config.batch_tokens is not None:
+        for name, clash in (("batching", config.batching == "plain"), ("balance", config.balance),
+                            ("strategy", config.strategy == "tpu")):
+            if clash:
+                raise UserError(
+                    f"--batch_tokens: does not go with --{name}"
+                    f"{'' if name == 'balance' else ' ' + getattr(config, name)}; use --batch_size"
+                )
     if config.train_file is not None and config.data is not None:
         raise UserError("--data and --train_file go together with --intermediate alone; give one")
     unscored = config.train_file and not config.dev_file and not config.tune_split

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from tfglue import tasks
-from tfglue.config import AUTO, LIBRARY_SETTINGS, OF_EXPERIMENTS, OF_ONE_COMMAND, task_list
+from tfglue.config import AUTO, LIBRARY_SETTINGS, OF_EXPERIMENTS, OF_ONE_COMMAND
 from tfglue.data.sources import open_source
 from tfglue.errors import UserError
 from tfglue.files import read_json, write_json
@@ -15,6 +15,7 @@ from tfglue.models.checkpoints import load_encoder
 from tfglue.preparation import LOWER_CASE
 from tfglue.run import Run
 from tfglue.run_folder import RunFolder
+from tfglue.setting_values import task_list
 from tfglue.task_choice import Say
 from tfglue.trainer import train_run
 from tfglue.transfer.embedder import TaskSettings, embed_task, embed_text, encoder_facts

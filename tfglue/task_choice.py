@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from tfglue import tasks
-from tfglue.config import text_fields
 from tfglue.data.held_out_source import HeldOutSource
 from tfglue.data.sources import FileSource, Source, open_source
 from tfglue.errors import UserError, suggestion
+from tfglue.setting_values import text_fields
 from tfglue.tasks.files import task_from_files
 from tfglue.tasks.squad import QUESTION_METRICS
 from tfglue.tasks.tags import read_tag_file

@@ -32,7 +32,9 @@ FORMAT = "tfglue.part.v1"
 # What a run's `result` says of each task.
 OF_RESULT = ("floor", "best_by_task", "calibration")
 # They mean nothing on another machine.
-_PLACES = ("encoder", "train_file", "dev_file", "test_file", "labels", "init", "recipe")
+_PLACES = (
+    "encoder", "train_file", "dev_file", "test_file", "labels", "init", "recipe", "teachers",
+)
 # What begins so names the same everywhere, though there are slashes in it.
 _PUBLIC = ("tfds ", "hf://")
 _FORM = {

@@ -1,6 +1,5 @@
 """Training from settings to a finished run folder."""
 
-import math
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,38 +10,39 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tfglue.budget import Budget, updates_line
-from tfglue.config import BEST_BY_TASK, evaluation_interval, saved_epochs, task_list, task_numbers
-from tfglue.data.batches import BatchPlan
+from tfglue.config import BEST_BY_TASK
 from tfglue.errors import UserError
 from tfglue.evaluation import Evaluation
 from tfglue.files import atomic_folder, write_text
 from tfglue.folder_lock import locked
 from tfglue.kinds.kind import Calibration
 from tfglue.layer_weights import write_layer_weights
+from tfglue.loss_terms import loss_terms
 from tfglue.manifest import build_manifest, find_equal_run
 from tfglue.model_card import model_card
 from tfglue.models.initialization import initialize_weights
 from tfglue.models.transfer_model import TransferModel
 from tfglue.output import check_same_inputs, claim_output, free_output, resumed_settings
-from tfglue.preparation import Prepared, PreparedTask, prepare
+from tfglue.preparation import Prepared, prepare
 from tfglue.results import best_by_task, write_results
 from tfglue.run import Run, build_model
 from tfglue.run_folder import RunFolder
+from tfglue.run_plan import RunPlan
+from tfglue.setting_values import evaluation_interval, task_list, task_numbers
 from tfglue.task_choice import Say
+from tfglue.teaching import drop_states, with_teachers, write_teaching
 from tfglue.training.checkpoint import CheckpointFolder
-from tfglue.training.devices import describe, needs_fixed_shapes, open_strategy, worker_index
+from tfglue.training.devices import describe, open_strategy, worker_index
 from tfglue.training.loop import Interrupted, LoopSettings, Paused, TrainingLoop
 from tfglue.training.optimizer import build_optimizer
+from tfglue.training.overhead import overhead_lines
 from tfglue.training.prediction import Predictor
-from tfglue.training.replicas import padding_for
-from tfglue.training.samplers import Refinement, TaskOrder, sampler
 from tfglue.training.schedule import build_schedule
 from tfglue.training.step import TrainStep
-from tfglue.training.task_batches import MixedBatches, TaskBatches
+from tfglue.training.word_dropout import WordDropout
 
 
 def train_run(
@@ -89,6 +89,8 @@ def train_run(
         if equal is not None:
             say(f"trained already: {equal}")
             return Run.open(equal)
+        first = given.get("strategy") != "multi_worker" or worker_index() == 0
+        prepared = with_teachers(prepared, folder if stored else None, say, keeps=first)
         return Training(prepared, folder, stored, callbacks, say).run()
 
 
@@ -133,11 +135,7 @@ class Training:
         self.tasks = {name: one.task for name, one in prepared.tasks.items()}
         self.kinds = {name: one.kind for name, one in prepared.tasks.items()}
         self.model = self._build_model()
-        self.plans = {name: self._plan(one) for name, one in prepared.tasks.items()}
-        self.order = self._order()
-        self.updates_per_epoch = self.order.updates_per_epoch
-        self.total_updates = self._total_updates()
-        self.saved_epochs = self._saved_epochs()
+        self.plan = RunPlan(prepared)
         self.folder = self.output = folder or free_output("-".join(self.tasks))
         self.first_worker = self.config.strategy != "multi_worker" or worker_index() == 0
         self.evaluation = Evaluation(
@@ -146,7 +144,7 @@ class Training:
             task_list(self.config.best_on),
         )
         output = str(self.output.path)
-        self.manifest = build_manifest(prepared, self.model, self.total_updates, output)
+        self.manifest = build_manifest(prepared, self.model, self.plan.total_updates, output)
         if stored is not None:
             check_same_inputs(self.manifest, stored, output)
             self.manifest = dict(stored)
@@ -171,68 +169,22 @@ class Training:
             self.prepared.initial.load_parts(config.init_parts, self.tasks, model)
         return model
 
-    def _plan(self, one: PreparedTask) -> BatchPlan:
-        train = one.features["train"]
-        classes = one.kind.classes(train) if self.config.balance else None
-        if self.config.balance and classes is None:
-            raise UserError(f"--balance: task {one.task.name} has no classes of rows")
-        if self.config.strategy != "none" and train.group_of_row is not None:
-            raise UserError(
-                f"--strategy: {one.task.name} ranks the candidates of a query, which several "
-                "devices would share out among them; train it without"
-            )
-        return BatchPlan(
-            lengths=train.lengths,
-            batch_size=one.config.batch_size,
-            accumulate=self.config.accumulate,
-            seed=self.config.seed,
-            task=one.task.name,
-            batching=self.config.batching,
-            classes=classes,
-            groups=train.group_of_row,
-        )
-
-    def _order(self) -> TaskOrder:
-        config, sizes = self.config, {}
-        for name, plan in self.plans.items():
-            rows = min(len(plan.lengths), config.task_cap or len(plan.lengths))
-            sizes[name] = (rows, plan.updates_for(rows))
-        per_epoch = config.steps_per_epoch or sum(updates for _, updates in sizes.values())
-        if config.steps_per_task is not None:
-            per_epoch = config.steps_per_task * len(sizes)
-        chosen = sampler(config.sampler)
-        if config.mix_ratio or config.main_task_last:
-            main = list(sizes).index(config.main_task or next(iter(sizes)))
-            chosen = Refinement(main, config.mix_ratio, config.main_task_last)
-            per_epoch = chosen.updates(np.array([updates for _, updates in sizes.values()]))
-        epochs = min(config.epochs, (config.max_steps or math.inf) / per_epoch)
-        return TaskOrder(sizes, chosen, per_epoch, math.ceil(epochs), config.seed)
-
-    def _total_updates(self) -> int:
-        config = self.config
-        total = max(1, round(config.epochs * self.updates_per_epoch))
-        return total if config.max_steps is None else min(total, config.max_steps)
-
-    def _saved_epochs(self) -> frozenset[int] | None:
-        epochs = saved_epochs(self.config.save)
-        last = -(-self.total_updates // self.updates_per_epoch)
-        if epochs and max(epochs) > last:
-            raise UserError(f"--save: there is no epoch {max(epochs)}; this run ends with {last}")
-        return epochs
-
     def run(self) -> Run:
         """Trains from the latest checkpoint or the start, and finishes the folder."""
         budget = Budget.of(self.model)
         for line in budget.lines():
             self.say(line)
-        sizes = [one.config.batch_size for one in self.prepared.tasks.values()]
-        self.say(updates_line(self.updates_per_epoch, self.total_updates, self.config, sizes))
-        self.say(budget.check_disk(self.output.path, self._kept_epochs()))
+        sizes = [one.config.batch_size or 0 for one in self.prepared.tasks.values()]
+        updates = self.plan.updates_per_epoch, self.plan.total_updates
+        self.say(updates_line(*updates, self.config, sizes))
+        self.say(budget.check_disk(self.output.path, self.plan.kept_weights))
         with self._own_folder(), locked(self.folder.path), self._ways_to_go_on():
             self._begin_folder()
             loop = self.build_loop()
+            for line in overhead_lines(loop.step, loop.batches):
+                self.say(line)
             if self.config.resume and loop.restore():
-                self.say(f"resuming after update {loop.state.update} of {self.total_updates}")
+                self.say(f"resuming after update {loop.state.update} of {self.plan.total_updates}")
             elif self.config.resume:
                 self.say("nothing was saved yet; starting from the beginning")
             loop.run()
@@ -267,6 +219,7 @@ class Training:
             self.folder.clear()
         self.folder.write_manifest(self.manifest)
         self.folder.remove_leftovers()
+        write_teaching(self.prepared, self.folder)
         for name, one in self.prepared.tasks.items():
             if one.train_rows is not None:
                 rows = "".join(f"{row}\n" for row in one.train_rows)
@@ -274,17 +227,11 @@ class Training:
                 write_text(self.folder.path / file, rows)
         self.prepared.tokenizer.save(self.folder.tokenizer)
 
-    def _kept_epochs(self) -> int:
-        if self.config.save == BEST_BY_TASK:
-            return len(self.tasks)
-        if self.saved_epochs is None:
-            return 1 - (-self.total_updates // self.updates_per_epoch)
-        return len(self.saved_epochs)
-
     def build_loop(self) -> TrainingLoop:
-        config, per_epoch = self.config, self.updates_per_epoch
+        config, plan = self.config, self.plan
+        per_epoch = plan.updates_per_epoch
         schedule = build_schedule(
-            config.schedule, config.learning_rate, config.warmup, self.total_updates, per_epoch
+            config.schedule, config.learning_rate, config.warmup, plan.total_updates, per_epoch
         )
         optimizer = build_optimizer(
             config.optimizer,
@@ -300,31 +247,24 @@ class Training:
             clip_norm=config.clip_norm,
             precision=config.precision,
             loss_weights=task_numbers("task_weights", config.task_weights),
+            terms=loss_terms(config, self.prepared.tasks),
+            word_dropout=(
+                WordDropout(config.word_dropout, self.prepared.tokenizer)
+                if config.word_dropout else None
+            ),
         )
-        strategy = tf.distribute.get_strategy()
-        batches = {
-            name: TaskBatches(
-                one.features["train"],
-                self.plans[name],
-                padding_for(
-                    strategy.num_replicas_in_sync, one.config.batch_size, one.config.max_length,
-                    needs_fixed_shapes(strategy),
-                ),
-            )
-            for name, one in self.prepared.tasks.items()
-        }
         return TrainingLoop(
             self.model,
             step,
-            MixedBatches(batches, self.order),
+            plan.batches(),
             schedule,
             LoopSettings(
                 seed=config.seed,
-                total_updates=self.total_updates,
+                total_updates=plan.total_updates,
                 updates_per_epoch=per_epoch,
                 evaluate_every=evaluation_interval(config.evaluate_every, per_epoch),
                 patience=config.patience,
-                save_epochs=self.saved_epochs,
+                save_epochs=plan.saved_epochs,
                 checkpoint_seconds=config.checkpoint_seconds,
                 average_decay=config.average_weights,
             ),
@@ -394,6 +334,7 @@ class Training:
         write_text(self.folder.card, model_card(self.manifest, metrics, str(self.output.path)))
         self.folder.write_manifest(self.manifest)
         self.checkpoints.remove()
+        drop_states(self.prepared, self.folder)
         for task in self.tasks:
             for split, values in metrics[task].items():
                 shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())

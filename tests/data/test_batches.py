@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from tfglue.data.batches import BatchPlan, Padding, batches_by_length, padded_batch
+from tfglue.data.batch_plan import BatchPlan
+from tfglue.data.batches import Padding, batches_by_length, padded_batch
 from tfglue.data.features import Features
 
 LENGTHS = np.random.default_rng(0).integers(3, 60, 1003)

@@ -13,7 +13,8 @@ from tests.serving.graph import Graph
 from tests.serving.small_runs import TOKENIZER, small_run
 from tfglue import tasks
 from tfglue.config import TrainConfig
-from tfglue.data.batches import BatchPlan, batches_by_length, padded_batch
+from tfglue.data.batch_plan import BatchPlan
+from tfglue.data.batches import batches_by_length, padded_batch
 from tfglue.data.examples import TextExamples
 from tfglue.data.features import NO_LABEL
 from tfglue.data.ranked_examples import grouped

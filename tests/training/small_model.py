@@ -60,6 +60,8 @@ def small_step(
     precision="float32",
     learning_rate=None,
     loss_weights=None,
+    terms=(),
+    word_dropout=None,
     **more,
 ):
     """A step with a constant rate on all trained weights of `model`."""
@@ -71,7 +73,7 @@ def small_step(
     )
     return TrainStep(
         model, built, TASK_KINDS, clip_norm=clip_norm, precision=precision,
-        loss_weights=loss_weights,
+        loss_weights=loss_weights, terms=terms, word_dropout=word_dropout,
     )
 
 

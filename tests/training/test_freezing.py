@@ -10,6 +10,10 @@ from tfglue.training.seeds import dropout_seed
 EXPECTED_TO_MOVE = {
     "none": lambda name: True,
     "embeddings": lambda name: not name.startswith("encoder.embeddings"),
+    "embeddings:position+segment": lambda name: not name.endswith(
+        ("embeddings.position", "embeddings.segment")
+    ),
+    "embeddings:word": lambda name: not name.endswith("embeddings.word"),
     "layers:1": lambda name: not name.startswith(("encoder.embeddings", "encoder.layers.0.")),
     "encoder_except_norms": lambda name: "layer_norm" in name or name.startswith("heads"),
     "encoder": lambda name: name.startswith("heads"),
@@ -59,7 +63,8 @@ def test_freezing_again_starts_from_all_trainable():
 
 @pytest.mark.parametrize(
     ("setting", "message"),
-    [("layers:9", "from 0 to 2"), ("layers", "from 0 to 2"), ("encodr", "did you mean 'encoder'")],
+    [("embeddings:words", "did you mean 'word'"),
+     ("layers:9", "from 0 to 2"), ("layers", "from 0 to 2"), ("encodr", "did you mean 'encoder'")],
 )
 def test_wrong_settings_are_the_users_mistake(setting, message):
     with pytest.raises(UserError, match=message):

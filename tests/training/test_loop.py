@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.training.small_model import small_features, small_model, small_step, values
-from tfglue.data.batches import BatchPlan
+from tfglue.data.batch_plan import BatchPlan
 from tfglue.errors import UserError
 from tfglue.training.checkpoint import CheckpointFolder
 from tfglue.training.evaluation_callback import EvaluationCallback

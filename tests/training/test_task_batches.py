@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.training.small_model import small_features
-from tfglue.data.batches import BatchPlan
+from tfglue.data.batch_plan import BatchPlan
 from tfglue.training.samplers import TaskOrder, sampler
 from tfglue.training.task_batches import MixedBatches, TaskBatches
 

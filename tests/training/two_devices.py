@@ -1,12 +1,15 @@
 """Runs in a process of its own: trains on one device and on two logical ones, prints differences.
 
-    python -m tests.training.two_devices TASK OPTIMIZER BATCH_SIZE ACCUMULATE CLIP_NORM [FIXED]
+    python -m tests.training.two_devices TASK OPTIMIZER BATCH_SIZE ACCUMULATE CLIP_NORM [OPTION]
 
-TASK is one of `TASK_KINDS`. With FIXED, the two devices get batches padded as for a TPU.
+TASK is one of `TASK_KINDS`. OPTION is fixed: the two devices get batches padded as for a TPU; or
+terms: the loss has distillation and smoothing beside it, tokens are dropped, and batches are cut by
+tokens.
 """
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import tensorflow as tf
@@ -18,29 +21,52 @@ from tests.training.small_model import (
     small_step,
     values,
 )
-from tfglue.data.batches import BatchPlan
+from tfglue.data.batch_plan import BatchPlan
+from tfglue.training.adversarial import Smoothing
 from tfglue.training.devices import open_strategy
+from tfglue.training.distillation import SOFT_TARGETS, Distillation
 from tfglue.training.prediction import Predictor
 from tfglue.training.replicas import padding_for, replica_seed
+from tfglue.training.smart_config import read_smart
 from tfglue.training.task_batches import TaskBatches
+from tfglue.training.word_dropout import WordDropout
 
 UPDATES = 50
 
 
-def train(strategy, task, optimizer, batch_size, accumulate, clip_norm, fixed_shapes):
+class SpecialTokens:
+    """What `WordDropout` asks a tokenizer for."""
+
+    unk_id, cls_id, sep_id = 0, 7, 8
+
+
+def train(strategy, task, optimizer, batch_size, accumulate, clip_norm, fixed_shapes, terms):
     """Weights, optimizer variables, losses and logits after some updates."""
     with strategy.scope():
         model, features = small_model(num_layers=1), small_features(task)
-        step = small_step(model, optimizer, clip_norm, learning_rate=RATES[optimizer])
+        more, tokens = {}, None
+        if terms:
+            random = np.random.default_rng(1)
+            soft = random.dirichlet(np.ones(3), len(features)).astype(np.float32)
+            features = replace(features, targets={SOFT_TARGETS: soft})
+            smoothing = Smoothing(read_smart("l2:bound=0.5,step=0.5,noise=0.1"), [task])
+            more["terms"] = [Distillation(1.0, 2.0, [task]), smoothing]
+            more["word_dropout"] = WordDropout(0.2, SpecialTokens)
+            tokens = 21 * batch_size
+        step = small_step(
+            model, optimizer, clip_norm, learning_rate=RATES[optimizer], **more
+        )
         padding = padding_for(strategy.num_replicas_in_sync, batch_size, 24, fixed_shapes)
-        plan = BatchPlan(features.lengths, batch_size, accumulate, 3, task, "grouped")
+        plan = BatchPlan(
+            features.lengths, batch_size, accumulate, 3, task, "grouped", batch_tokens=tokens
+        )
         updates = TaskBatches(features, plan, padding).updates()
         losses, shapes = [], set()
         for _ in range(UPDATES):
             update = next(updates)
             shapes |= {tuple(batch["token_ids"].shape) for batch in update.batches}
             seeds = [np.zeros(2, np.int32)] * len(update.batches)
-            loss = step(task, update.batches, update.loss_terms, seeds)
+            loss = step(task, update.batches, update.divisor, seeds)
             losses.append(float(loss) / update.loss_terms)
         outputs = Predictor(model, TASK_KINDS, 8).outputs(task, features)
     state = [np.asarray(variable) for variable in step.optimizer.variables]
@@ -63,14 +89,15 @@ RATES = {"sgd": 0.05, "adamw": 1e-4}
 
 
 def main():
-    task, optimizer, batch_size, accumulate, clip_norm, *fixed = sys.argv[1:]
+    task, optimizer, batch_size, accumulate, clip_norm, *options = sys.argv[1:]
     settings = (task, optimizer, int(batch_size), int(accumulate), float(clip_norm))
     processor = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(
         processor, [tf.config.LogicalDeviceConfiguration()] * 2
     )
-    one = train(open_strategy("none"), *settings, False)
-    two = train(open_strategy("mirrored"), *settings, bool(fixed))
+    terms = "terms" in options
+    one = train(open_strategy("none"), *settings, False, terms)
+    two = train(open_strategy("mirrored"), *settings, "fixed" in options, terms)
     first, second = dropout_masks(open_strategy("mirrored"))
     start = values(small_model(num_layers=1))
     print(json.dumps({

@@ -1,119 +1,23 @@
-"""The batch plan, and the padded batches that follow it.
+"""Padded batches of rows.
 
-Which rows make which batch is a pure function of (seed, epoch, task), so a run resumed at update n
-sees the batches it would have seen. NumPy gathers and pads a batch in a tenth of a millisecond;
-tf.data takes longer to hand one over, and keeps a copy of the features for every epoch.
+NumPy gathers and pads a batch in a tenth of a millisecond; tf.data takes longer to hand one over,
+and keeps a copy of the features for every epoch.
 """
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import tensorflow as tf
 
+from tfglue.data.batch_plan import cut, rows_of_groups
 from tfglue.data.features import NO_LABEL, Features
-
-# Rows are sorted by length inside windows of this many batches: short and long rows still mix over
-# an epoch, and padding nearly vanishes.
-_WINDOW_BATCHES = 50
 
 MODEL_INPUTS = ("token_ids", "segment_ids", "padding_mask")
 """What of a batch the encoder reads."""
 
 HIDDEN_STATES = "hidden_states"
 """What of a batch stands in for the encoder, where it was computed before."""
-
-PLAN_VERSIONS = {"grouped": "grouped.v1", "plain": "plain.v1"}
-
-
-@dataclass(frozen=True)
-class BatchPlan:
-    """Which rows make which update of an epoch.
-
-    Args:
-        lengths: tokens per row, (rows,).
-        batch_size: rows of one forward pass.
-        accumulate: forward passes of one update.
-        seed: seed of the run.
-        task: name of the task, so that tasks of one run are ordered independently.
-        batching: ``grouped`` (by length) or ``plain`` (random, for replication of papers).
-        classes: if given, one number a row: an epoch draws as many rows as there are, of each class
-            equally many, and goes round the rows of a class again where they do not suffice.
-        groups: if given, one number a row: all rows of a group are in one forward pass, which has
-            as many groups as have `batch_size` rows on average.
-    """
-
-    lengths: np.ndarray
-    batch_size: int
-    accumulate: int
-    seed: int
-    task: str
-    batching: str
-    classes: np.ndarray | None = None
-    groups: np.ndarray | None = None
-
-    @property
-    def updates_per_epoch(self) -> int:
-        """Optimizer updates of one pass over all rows; the last one may hold fewer rows."""
-        return self.updates_for(len(self.lengths))
-
-    def updates_for(self, rows: int) -> int:
-        """Optimizer updates that so many rows take."""
-        if self.groups is not None:
-            count = len(self._group_rows)
-            groups = -(-rows * count // len(self.lengths))
-            return -(-groups // (self._groups_of_a_pass * self.accumulate))
-        return -(-rows // (self.batch_size * self.accumulate))
-
-    def epoch(self, epoch: int) -> list[list[np.ndarray]]:
-        """Updates of an epoch in order, each a list of row arrays, one per forward pass."""
-        random = np.random.default_rng([self.seed, epoch, zlib.crc32(self.task.encode())])
-        if self.groups is None:
-            return self._updates(self._order(random), self.lengths, self.batch_size, random)
-        rows = self._group_rows
-        lengths = np.array([self.lengths[group].max() for group in rows])
-        order = random.permutation(len(rows))
-        return [
-            [np.concatenate([rows[group] for group in one_pass]) for one_pass in update]
-            for update in self._updates(order, lengths, self._groups_of_a_pass, random)
-        ]
-
-    def _updates(
-        self, order: np.ndarray, lengths: np.ndarray, size: int, random: np.random.Generator
-    ) -> list[list[np.ndarray]]:
-        """What is ordered (rows or groups), cut into updates of passes of `size`."""
-        whole = size * self.accumulate
-        if self.batching == "plain":
-            updates = _cut(order, whole)
-        else:
-            updates = []
-            for window in _cut(order, whole * _WINDOW_BATCHES):
-                by_length = window[np.argsort(lengths[window], kind="stable")]
-                updates.extend(_cut(by_length, whole))
-            updates = [updates[index] for index in random.permutation(len(updates))]
-        return [_cut(chosen, size) for chosen in updates]
-
-    @cached_property
-    def _group_rows(self) -> list[np.ndarray]:
-        return rows_of_groups(self.groups)
-
-    @property
-    def _groups_of_a_pass(self) -> int:
-        return max(1, self.batch_size * len(self._group_rows) // len(self.lengths))
-
-    def _order(self, random: np.random.Generator) -> np.ndarray:
-        if self.classes is None:
-            return random.permutation(len(self.lengths))
-        drawn = []
-        names = np.unique(self.classes)
-        for place, name in enumerate(names):
-            rows = np.flatnonzero(self.classes == name)
-            count = len(self.lengths) // len(names) + (place < len(self.lengths) % len(names))
-            rounds = [random.permutation(rows) for _ in range(-(-count // len(rows)))]
-            drawn.append(np.concatenate(rounds)[:count])
-        return random.permutation(np.concatenate(drawn))
 
 
 def batches_by_length(features: Features, batch_size: int) -> list[np.ndarray]:
@@ -122,7 +26,7 @@ def batches_by_length(features: Features, batch_size: int) -> list[np.ndarray]:
     The rows of a group are in one of them, however large it then is.
     """
     if features.group_of_row is None:
-        return _cut(np.argsort(-features.lengths, kind="stable"), batch_size)
+        return cut(np.argsort(-features.lengths, kind="stable"), batch_size)
     groups = rows_of_groups(features.group_of_row)
     longest = np.array([features.lengths[rows].max() for rows in groups])
     batches: list[list[np.ndarray]] = []
@@ -134,12 +38,6 @@ def batches_by_length(features: Features, batch_size: int) -> list[np.ndarray]:
         batches[-1].append(groups[group])
         room -= len(groups[group])
     return [np.concatenate(batch) for batch in batches]
-
-
-def rows_of_groups(groups: np.ndarray) -> list[np.ndarray]:
-    """The rows of every group, groups by their numbers."""
-    order = np.argsort(groups, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
 
 
 @dataclass(frozen=True)
@@ -169,8 +67,8 @@ def padded_batch(
         ``token_ids``, ``segment_ids``, ``padding_mask`` (int32, (batch, time), time being the
         longest row's), ``hidden_states`` where they are stored, and, for labelled features,
         ``labels`` ((batch,), (batch, labels) or, one a token, (batch, time)), ``groups`` (int32,
-        (batch,)) where losses are of groups, and ``row_mask`` (float32, (batch,)), which is 0 for
-        rows that are padding.
+        (batch,)) where losses are of groups, ``row_mask`` (float32, (batch,)), which is 0 for rows
+        that are padding, and `Features.targets` under their names.
     """
     count = len(rows)
     rows = np.concatenate([rows, np.repeat(rows[:1], -count % padding.row_multiple)])
@@ -196,13 +94,14 @@ def padded_batch(
         if features.group_of_row is not None:
             batch["groups"] = features.group_of_row[rows].astype(np.int32)
         batch["row_mask"] = (np.arange(len(rows)) < count).astype(np.float32)
+        batch |= {name: values[rows] for name, values in features.targets.items()}
     return {name: tf.constant(array) for name, array in batch.items()}
 
 
 def free_sizes(batch: Mapping[str, tf.Tensor]) -> dict[str, tf.TensorSpec]:
     """Signature of batches like this one, of any size, so that a step is traced once for all."""
     return {
-        # Hidden states have free rows and tokens; layers and units are the encoder's.
+        # Hidden states have free rows and tokens; layers and units are an encoder's.
         name: tf.TensorSpec([None] * min(value.shape.rank, 2) + value.shape[2:], value.dtype)
         for name, value in batch.items()
     }
@@ -211,7 +110,3 @@ def free_sizes(batch: Mapping[str, tf.Tensor]) -> dict[str, tf.TensorSpec]:
 def model_inputs(batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """What of a batch the model reads."""
     return {name: batch[name] for name in (*MODEL_INPUTS, HIDDEN_STATES) if name in batch}
-
-
-def _cut(rows: np.ndarray, size: int) -> list[np.ndarray]:
-    return [rows[start : start + size] for start in range(0, len(rows), size)]

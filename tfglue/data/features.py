@@ -1,6 +1,7 @@
 """Token ids of text fields packed into BERT's input: [CLS] a [SEP] b [SEP]."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -29,6 +30,7 @@ class Features:
         truncated: how many rows lost tokens to the maximum length.
         stored: hidden states of the rows, if they were computed before: has ``padded(rows, time)``,
             see `tfglue.activations.store.StoredRows`.
+        targets: what else a loss reads of labelled rows, by its name in a batch: (rows, ...) each.
     """
 
     token_ids: np.ndarray
@@ -38,6 +40,7 @@ class Features:
     label_per_token: bool = False
     truncated: int = 0
     stored: Any = None
+    targets: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     group_of_row = None
     """int64 (rows,), where the loss of a row depends on others: all rows of a group share a forward
@@ -75,6 +78,7 @@ class Features:
             first_lengths=self.first_lengths[rows],
             labels=labels,
             label_per_token=self.label_per_token,
+            targets={name: values[rows] for name, values in self.targets.items()},
         )
 
     def rows(self, begin: int, end: int) -> "Features":
@@ -89,6 +93,7 @@ class Features:
             first_lengths=self.first_lengths[begin:end],
             labels=labels,
             label_per_token=self.label_per_token,
+            targets={name: values[begin:end] for name, values in self.targets.items()},
         )
 
     @property

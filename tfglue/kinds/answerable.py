@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 from sklearn.metrics import roc_curve
 
-from tfglue.config import has_negatives, null_threshold
 from tfglue.data.span_features import CLS_POSITION
 from tfglue.errors import UserError
 from tfglue.kinds.classify import Classify
 from tfglue.kinds.span import NULL_THRESHOLD, QuestionKind
 from tfglue.predictions.answerable import ANSWERABLE, UNANSWERABLE, AnswerablePredictions
+from tfglue.setting_values import has_negatives, null_threshold
 
 
 class Answerable(QuestionKind, Classify):

@@ -3,13 +3,15 @@
 import numpy as np
 from keras import ops
 
-from tfglue.kinds.kind import Kind
+from tfglue.kinds.kind import CHOICE, Kind
 from tfglue.metrics import compute
 from tfglue.predictions.rows import ClassPredictions
 
 
 class Classify(Kind):
     """Cross-entropy over the task's labels; the most probable one is the answer."""
+
+    answers = CHOICE
 
     def num_outputs(self, task):
         """One for every label."""

@@ -2,10 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
+from keras import ops
 
 from tfglue.config import TrainConfig
 from tfglue.data.encode import encode
@@ -18,6 +19,9 @@ from tfglue.tasks.task import Task
 
 Calibration = Mapping[str, float]
 """What was tuned on held-out rows after training, by name."""
+
+CHOICE, SCORE, OTHER = "choice", "score", "other"
+"""What `Kind.answers` may be."""
 
 
 class Kind(ABC):
@@ -54,6 +58,20 @@ class Kind(ABC):
 
     every_token: bool = False
     """Whether every token is answered, or the text."""
+
+    answers: ClassVar[str] = OTHER
+    """Whether an answer is one choice of several, a score, or something else (spans, tags)."""
+
+    def choice_logits(self, batch, logits):
+        """Logits of the choices whose softmax the answer to a row is, float32 (batch, choices).
+
+        Asked for where `answers` is `CHOICE`.
+
+        Args:
+            batch: padded rows.
+            logits: what the head made of them.
+        """
+        return ops.cast(logits, "float32")
 
     @abstractmethod
     def num_outputs(self, task: Task) -> int:

@@ -6,7 +6,7 @@ from keras import ops
 from tfglue.data.ranked_examples import RIGHT, grouped
 from tfglue.data.ranked_features import ranked_features
 from tfglue.errors import UserError
-from tfglue.kinds.kind import Kind
+from tfglue.kinds.kind import CHOICE, Kind
 from tfglue.models.encoder import MASKED_SCORE
 from tfglue.predictions.ranks import RankPredictions
 
@@ -17,6 +17,8 @@ class Rank(Kind):
     An example is one pair; pairs of one group share a forward pass. The loss of a group is the
     cross-entropy of its right candidate, and the best candidate is the answer.
     """
+
+    answers = CHOICE
 
     def encode(self, task, examples, tokenizer, config, training=False):
         """Rows of pairs; trained are the groups with one right candidate beside wrong ones.
@@ -48,10 +50,26 @@ class Rank(Kind):
             logits: (batch, 1).
         """
         scores = ops.cast(logits, "float32")[:, 0]
+        totals = ops.logsumexp(self._of_its_group(batch, scores), axis=1)
+        return ops.where(_is_right(batch), totals - scores, 0.0)
+
+    def choice_logits(self, batch, logits):
+        """At the right candidate of each group, scores of all candidates of it; others have none.
+
+        A group so counts once, as it does in the loss.
+
+        Args:
+            batch: as in `losses`.
+            logits: (batch, 1).
+        """
+        scores = ops.cast(logits, "float32")[:, 0]
+        return ops.where(_is_right(batch)[:, None], self._of_its_group(batch, scores), 0.0)
+
+    def _of_its_group(self, batch, scores):
+        """For each row the scores of all rows, (batch, batch), those of other groups masked."""
         groups = batch["groups"]
         others = ops.cast(groups[:, None] != groups[None, :], "float32")
-        totals = ops.logsumexp(scores[None, :] + others * MASKED_SCORE, axis=1)
-        return ops.where(ops.cast(batch["labels"], "int32") == RIGHT, totals - scores, 0.0)
+        return scores[None, :] + others * MASKED_SCORE
 
     def predictions(self, task, examples, features, outputs, config, calibration):
         """The best candidate of each query."""
@@ -68,3 +86,7 @@ class Rank(Kind):
         if not len(sizes):
             return 0.0
         return float(np.sum(1 + (sizes - 1) * (sizes - 2) / sizes) / sizes.sum())
+
+
+def _is_right(batch):
+    return ops.cast(batch["labels"], "int32") == RIGHT

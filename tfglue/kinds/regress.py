@@ -2,12 +2,14 @@
 
 from keras import ops
 
-from tfglue.kinds.kind import Kind
+from tfglue.kinds.kind import SCORE, Kind
 from tfglue.predictions.rows import ScorePredictions
 
 
 class Regress(Kind):
     """Squared error on the scores' own scale (STS-B: 0 to 5); answers stay within the range."""
+
+    answers = SCORE
 
     def num_outputs(self, task):
         """One, the score."""

@@ -5,7 +5,7 @@ from abc import abstractmethod
 import numpy as np
 from keras import ops
 
-from tfglue.config import TrainConfig, has_negatives, null_threshold
+from tfglue.config import TrainConfig
 from tfglue.data.features import NO_LABEL
 from tfglue.data.questions import Questions
 from tfglue.data.span_features import CLS_POSITION, SpanWindowing, span_features
@@ -14,6 +14,7 @@ from tfglue.kinds.kind import Calibration, Kind
 from tfglue.metrics.null_threshold import best_threshold
 from tfglue.models.encoder import MASKED_SCORE
 from tfglue.predictions.spans import SpanPredictions
+from tfglue.setting_values import has_negatives, null_threshold
 from tfglue.tasks.task import Task
 
 NULL_THRESHOLD = "null_score_diff_threshold"

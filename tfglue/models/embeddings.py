@@ -55,19 +55,23 @@ class BertEmbeddings(keras.layers.Layer):
         self.dropout = Dropout(dropout, dropout_site)
         self.built = True
 
-    def call(self, token_ids, segment_ids, dropout_seed=None):
+    def call(self, token_ids, segment_ids, dropout_seed=None, perturb_words=None):
         """Embeds ids.
 
         Args:
             token_ids: int32 (batch, time).
             segment_ids: int32 (batch, time).
             dropout_seed: int32 (2,), or None for no dropout.
+            perturb_words: maps the word embeddings (batch, time, hidden_dim), before position and
+                segment are added, to what stands in for them; None leaves them.
 
         Returns:
             (batch, time, hidden_dim), float32 in mixed precision too.
         """
         length = ops.shape(token_ids)[1]
         embedded = ops.take(self.word, token_ids, axis=0)
+        if perturb_words is not None:
+            embedded = perturb_words(embedded)
         embedded = embedded + ops.take(self.segment, segment_ids, axis=0)
         embedded = embedded + ops.convert_to_tensor(self.position)[:length]
         return self.dropout(self.layer_norm(embedded), seed=dropout_seed)

@@ -122,7 +122,10 @@ class BertEncoder(keras.Model):
 
         return load_encoder(name, seed).encoder
 
-    def call(self, inputs, dropout_seed=None, pooled_only=False, adapter=None):
+    def call(
+        self, inputs, dropout_seed=None, pooled_only=False, adapter=None, perturb_words=None,
+        first_token_states=False,
+    ):
         """Encodes a batch.
 
         Args:
@@ -135,12 +138,15 @@ class BertEncoder(keras.Model):
                 ``slots(layer_index, attention_mask, dropout_seed)`` says what goes into a layer;
                 its ``top``, if not None, is called like a `BertLayer` and replaces the last
                 hidden state.
+            perturb_words: changes the word embeddings, see `BertEmbeddings.call`.
+            first_token_states: return these as well, with `pooled_only` too.
 
         Returns:
             Dict of `hidden_states`, a tuple of num_layers + 1 tensors (batch, time, hidden_dim):
             the embeddings, then each layer's output; and `pooled_output` (batch, hidden_dim), a
             tanh layer on the first token. Hidden states are float32 in mixed precision too, the
-            pooled output is in the compute dtype.
+            pooled output is in the compute dtype. If asked for, `first_token_states`
+            (batch, num_layers + 1, hidden_dim): the first token's hidden states.
         """
         token_ids = inputs["token_ids"]
         segment_ids = inputs.get("segment_ids")
@@ -149,7 +155,8 @@ class BertEncoder(keras.Model):
         attention_mask = self._attention_mask(inputs.get("padding_mask"), token_ids)
 
         x = self.embeddings(
-            token_ids, segment_ids, dropout_seed=self._seed_for(self.embeddings, dropout_seed)
+            token_ids, segment_ids, dropout_seed=self._seed_for(self.embeddings, dropout_seed),
+            perturb_words=perturb_words,
         )
         hidden_states = [x]
         adapter_seed = None if adapter is None else self._seed_for(adapter, dropout_seed)
@@ -166,8 +173,10 @@ class BertEncoder(keras.Model):
             x = hidden_states[-1] = top(
                 x, attention_mask, dropout_seed=adapter_seed, first_token_only=pooled_only
             )
-        pooled = {"pooled_output": self.pooler(x[:, 0, :])}
-        return pooled if pooled_only else {"hidden_states": tuple(hidden_states)} | pooled
+        encoded = {"pooled_output": self.pooler(x[:, 0, :])}
+        if first_token_states:
+            encoded["first_token_states"] = ops.stack([s[:, 0, :] for s in hidden_states], axis=1)
+        return encoded if pooled_only else {"hidden_states": tuple(hidden_states)} | encoded
 
     def from_hidden_states(self, hidden_states):
         """What `call` returns, from hidden states that were computed before.

@@ -40,7 +40,9 @@ class TransferModel(keras.Model):
         self.adapters = dict(adapters or {})
         self.built = True
 
-    def call(self, inputs, task: str, dropout_seed=None):
+    def call(
+        self, inputs, task: str, dropout_seed=None, perturb_words=None, first_token_states=False
+    ):
         """Logits of one task.
 
         Args:
@@ -49,16 +51,23 @@ class TransferModel(keras.Model):
                 which the encoder then does not compute.
             task: whose head and adapter answer; a batch is of one task.
             dropout_seed: int32 (2,); dropout is on exactly when it is given.
+            perturb_words: changes the word embeddings, see `BertEmbeddings.call`; there are none
+                where the states were computed before.
+            first_token_states: return ``(logits, states)``, with the first token's hidden states
+                (batch, num_layers + 1, hidden_dim); not of states that were computed before.
         """
         head = self.heads[task]
         if "hidden_states" in inputs:
             encoded = self.encoder.from_hidden_states(inputs["hidden_states"])
         else:
             encoded = self.encoder(
-                inputs, dropout_seed, pooled_only=head.pooled_only, adapter=self.adapters.get(task)
+                inputs, dropout_seed, pooled_only=head.pooled_only,
+                adapter=self.adapters.get(task), perturb_words=perturb_words,
+                first_token_states=first_token_states,
             )
         packed = {name: inputs[name] for name in PACKED if name in inputs}
-        return head(encoded | packed, dropout_seed)
+        logits = head(encoded | packed, dropout_seed)
+        return (logits, encoded["first_token_states"]) if first_token_states else logits
 
     def named_weights(self) -> dict[str, keras.Variable]:
         """All weights: ``encoder.<name>``, ``adapters.<task>.<name>``, ``heads.<task>.<name>``."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from tfglue.config import task_list
 from tfglue.data.tokenizer import BertTokenizer
 from tfglue.errors import UserError, suggestion
 from tfglue.serving.forward import Forward
@@ -13,6 +12,7 @@ from tfglue.serving.mixed_batch import MixedBatch
 from tfglue.serving.served_task import ServedTask, Tensors
 from tfglue.serving.token_rows import TokenRows
 from tfglue.serving.valid_text import valid_text
+from tfglue.setting_values import task_list
 
 FORMS = ("strings", "token_ids", "examples", "mixed")
 """What may be asked: text; rows of token ids; serialised `tf.train.Example`; text of any task."""

@@ -3,7 +3,11 @@
 from tfglue.errors import UserError, suggestion
 from tfglue.models.encoder import BertEncoder
 
-CHOICES = ("none", "embeddings", "layers:N", "encoder_except_norms", "encoder")
+CHOICES = (
+    "none", "embeddings", "embeddings:word", "layers:N", "encoder_except_norms", "encoder",
+)
+
+_TABLES = ("word", "position", "segment")
 
 
 def freeze(encoder: BertEncoder, setting: str) -> None:
@@ -13,7 +17,9 @@ def freeze(encoder: BertEncoder, setting: str) -> None:
     that is wholly frozen runs without dropout.
 
     Args:
-        setting: ``none``; ``embeddings``; ``layers:N``, the embeddings and the first N layers;
+        setting: ``none``; ``embeddings``; ``embeddings:word``, this table alone, or ``position`` or
+            ``segment``, or several joined by ``+``; ``layers:N``, the embeddings and the first N
+            layers;
             ``encoder_except_norms``, all but the LayerNorms, with dropout on (Stickland and Murray
             2019, as in their code); ``encoder``, all of it with the pooler.
 
@@ -33,6 +39,14 @@ def freeze(encoder: BertEncoder, setting: str) -> None:
             part.trainable = False
     elif setting == "embeddings":
         encoder.embeddings.trainable = False
+    elif name == "embeddings":
+        for table in count.split("+"):
+            if table not in _TABLES:
+                raise UserError(
+                    f"--freeze {setting}: unknown table '{table}'{suggestion(table, _TABLES)} "
+                    f"(expected {', '.join(_TABLES)}, several joined by +)"
+                )
+            getattr(encoder.embeddings, table).trainable = False
     elif setting == "encoder_except_norms":
         for weight_name, weight in encoder.named_weights().items():
             weight.trainable = "layer_norm" in weight_name

@@ -113,7 +113,7 @@ class TrainingLoop:
             model.changing_weights(), step.optimizer, settings.patience, settings.average_decay
         )
         self.rate = 0.0
-        self._pending: list[tuple[str, Any, int]] = []
+        self._pending: list[tuple[str, Any, int, Mapping[str, Any]]] = []
         self._saved_at = time.monotonic()
         model.optimizer = step.optimizer
         model.stop_training = model.pause_training = False
@@ -161,10 +161,10 @@ class TrainingLoop:
             self.callbacks.on_epoch_begin(epoch)
         self.callbacks.on_train_batch_begin(in_epoch)
         seeds = [dropout_seed(settings.seed, state.update, i) for i in range(len(update.batches))]
-        loss = self.step(update.task, update.batches, update.loss_terms, seeds)
+        loss = self.step(update.task, update.batches, update.divisor, seeds)
         if state.average is not None:
             state.average.update()
-        self._pending.append((update.task, loss, update.loss_terms))
+        self._pending.append((update.task, loss, update.loss_terms, self.step.term_losses))
         state.update += 1
         self.callbacks.on_train_batch_end(in_epoch)
         if progress.due:
@@ -205,7 +205,12 @@ class TrainingLoop:
             }
             counts = self.batches.counts(state.update)
             row |= {f"updates.{task}": count for task, count in counts.items()}
+        row |= {
+            f"{name}_loss": total / max(count, 1)
+            for name, (total, count) in state.term_losses.items()
+        }
         state.losses.clear()
+        state.term_losses.clear()
         if evaluates:
             with state.scored():
                 self._evaluate(row, progress)
@@ -250,9 +255,10 @@ class TrainingLoop:
         """Mean loss since the last row of the history, all updates done counted."""
         # Reading a loss waits for its update, so losses are read in groups.
         losses = self.state.losses
-        for task, loss, count in self._pending:
-            total, before = losses.get(task, (0.0, 0))
-            losses[task] = (total + float(loss), before + count)
+        for task, loss, count, terms in self._pending:
+            _add(losses, task, loss, count)
+            for name, part in terms.items():
+                _add(self.state.term_losses, name, part, count)
         self._pending.clear()
         total = sum(total for total, _ in losses.values())
         self._check_finite(total)
@@ -270,3 +276,8 @@ class TrainingLoop:
 
     def _keeps(self, epoch: int) -> bool:
         return self.settings.save_epochs is None or epoch in self.settings.save_epochs
+
+
+def _add(sums: dict[str, tuple[float, int]], name: str, loss: Any, count: int) -> None:
+    total, before = sums.get(name, (0.0, 0))
+    sums[name] = (total + float(loss), before + count)

@@ -1,6 +1,6 @@
 """What a model computes for whole splits."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -58,6 +58,33 @@ class Predictor:
             if labelled:
                 losses[rows] = outputs["losses"].numpy()[: len(rows)]
         return Outputs(logits, losses)
+
+    def first_token_states(
+        self, task: str, features: Features, layers: Sequence[int]
+    ) -> np.ndarray:
+        """The first token's hidden states after some layers, of every row.
+
+        Args:
+            task: whose adapter and head are there.
+            features: the rows.
+            layers: numbers from 0, the embeddings, on.
+
+        Returns:
+            float32 (rows, layers, hidden_dim).
+        """
+        width = self.model.encoder.hidden_dim
+        states = np.empty((len(features), len(layers), width), np.float32)
+
+        def of_rows(batch):
+            _, found = self.model(model_inputs(batch), task=task, first_token_states=True)
+            return tf.gather(tf.cast(found, tf.float32), list(layers), axis=1)
+
+        run = None
+        for rows in batches_by_length(features, self.batch_size):
+            batch = padded_batch(features, rows)
+            run = run or traced(of_rows, [free_sizes(batch)])
+            states[rows] = run(batch).numpy()
+        return states
 
     def _padding(self) -> Padding:
         return padding_for(

@@ -3,7 +3,7 @@
 All of it is called in replica context, and does nothing where there is one replica.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
@@ -51,6 +51,18 @@ def replica_seed(dropout_seed: tf.Tensor) -> tf.Tensor:
     return tf.random.experimental.stateless_fold_in(
         dropout_seed, tf.cast(context.replica_id_in_sync_group, tf.int32)
     )
+
+
+def replica_draw(draw: Callable, shape: tf.Tensor) -> tf.Tensor:
+    """Random numbers for this replica's rows, those that one device would draw for them.
+
+    Args:
+        draw: takes a shape.
+        shape: (rows, ...) of this replica.
+    """
+    count = tf.distribute.get_replica_context().num_replicas_in_sync
+    whole = draw(tf.concat([shape[:1] * count, shape[1:]], 0))
+    return replica_rows({"drawn": whole})["drawn"]
 
 
 def gather_rows(values: tf.Tensor) -> tf.Tensor:

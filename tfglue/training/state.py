@@ -30,6 +30,7 @@ class TrainingState:
         best_weights: values of the weights at that evaluation.
         average: the moving average of the weights, or None.
         losses: task -> sum of its losses since the last row of the history, and how many these are.
+        term_losses: the same for terms of the loss, by their names; they are part of `losses`.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class TrainingState:
         if average_decay is not None:
             self.average = AveragedWeights(weights, average_decay)
         self.losses: dict[str, tuple[float, int]] = {}
+        self.term_losses: dict[str, tuple[float, int]] = {}
         self._slots = {f"{i:05d}": variable for i, variable in enumerate(optimizer.variables)}
         self._seconds_before = 0.0
         self._started = time.monotonic()
@@ -75,6 +77,7 @@ class TrainingState:
             "history": self.history,
             "selection": self.selection.state(),
             "losses": self.losses,
+            "term_losses": self.term_losses,
             "seconds": self.seconds,
         }
         groups = {
@@ -119,5 +122,7 @@ class TrainingState:
         if "losses" not in content:
             raise UserError(f"{checkpoints.folder}: a checkpoint of another version of tfglue")
         self.losses = {task: tuple(sums) for task, sums in content["losses"].items()}
+        parts = content.get("term_losses", {})
+        self.term_losses = {name: tuple(sums) for name, sums in parts.items()}
         self._seconds_before = content["seconds"]
         return True

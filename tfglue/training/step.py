@@ -1,21 +1,25 @@
 """One optimizer update, compiled for every task on its first use."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfglue.data.batches import free_sizes, model_inputs
+from tfglue.data.batches import free_sizes
 from tfglue.kinds import Kind
 from tfglue.models.transfer_model import TransferModel
 from tfglue.training.accumulation import GradientAccumulator
 from tfglue.training.clipping import clipping_scale, dense_gradient, global_norm
 from tfglue.training.compiled_update import CompiledUpdate
 from tfglue.training.devices import needs_fixed_shapes
+from tfglue.training.loss_term import ForwardPass, LossTerm
 from tfglue.training.optimizer import RuleOptimizer
 from tfglue.training.precision import precision as computing_in
-from tfglue.training.replicas import replica_rows, replica_seed, summed_over_replicas
+from tfglue.training.replicas import replica_rows, summed_over_replicas
 from tfglue.training.tracing import traced
+from tfglue.training.word_dropout import WordDropout
 
 
 class TrainStep:
@@ -35,6 +39,13 @@ class TrainStep:
         clip_norm: limit of the gradient's global norm; 0 means none.
         precision: ``float32`` or ``mixed_bfloat16``.
         loss_weights: task name -> what its loss is multiplied by; 1 where it is not named.
+        terms: what the loss has beside the task's own, such as distillation. Without any, nothing
+            of them is in the graph.
+        word_dropout: what is dropped of the rows' tokens; None for nothing.
+
+    Attributes:
+        term_losses: name of a term -> its summed loss in the last update, of the terms that apply
+            to the update's task; part of the loss that the update returned.
     """
 
     def __init__(
@@ -46,6 +57,8 @@ class TrainStep:
         clip_norm: float,
         precision: str,
         loss_weights: Mapping[str, float] | None = None,
+        terms: Sequence[LossTerm] = (),
+        word_dropout: WordDropout | None = None,
     ):
         self.model = model
         self.optimizer = optimizer
@@ -53,6 +66,9 @@ class TrainStep:
         self.clip_norm = clip_norm
         self.precision = precision
         self.loss_weights = dict(loss_weights or {})
+        self.word_dropout = word_dropout
+        self.terms = {task: [t for t in terms if t.applies(task)] for task in kinds}
+        self.term_losses: dict[str, tf.Tensor] = {}
         self.strategy = tf.distribute.get_strategy()
         self._on_one_device = not tf.distribute.has_strategy()
         self._weights = {task: list(model.trained_weights(task).values()) for task in kinds}
@@ -63,7 +79,7 @@ class TrainStep:
         self,
         task: str,
         batches: Sequence[Mapping[str, tf.Tensor]],
-        loss_terms: int,
+        divisor: float,
         dropout_seeds: Sequence[np.ndarray],
     ) -> tf.Tensor:
         """Does one update.
@@ -71,16 +87,16 @@ class TrainStep:
         Args:
             task: name of the task all batches are of.
             batches: padded batches with ``labels``, one for every forward pass.
-            loss_terms: how many losses they have; padding has none.
+            divisor: what the summed loss is divided by, see `Update.divisor`.
             dropout_seeds: int32 (2,), one for every forward pass.
 
         Returns:
             Summed loss (scalar tensor, float32).
         """
-        share = tf.constant(self.loss_weights.get(task, 1.0) / max(loss_terms, 1))
+        share = tf.constant(self.loss_weights.get(task, 1.0) / max(divisor, 1))
         seeds = [tf.constant(seed) for seed in dropout_seeds]
         if len(batches) == 1:
-            return self._run(self._update, task, batches[0], seeds[0], share)
+            return self._summed(task, self._run(self._update, task, batches[0], seeds[0], share))
         if self._accumulator is None:
             with self.strategy.scope():
                 self._accumulator = GradientAccumulator(
@@ -91,31 +107,64 @@ class TrainStep:
             for batch, seed in zip(batches, seeds, strict=True)
         ]
         self._run(self._apply_accumulated, task, share)
-        return tf.add_n(losses)
+        return self._summed(task, tf.add_n(losses))
+
+    def _summed(self, task: str, losses: tf.Tensor) -> tf.Tensor:
+        """The whole loss, what terms have of it being noted."""
+        if not self.terms[task]:
+            self.term_losses = {}
+            return losses
+        whole, *parts = tf.unstack(losses)
+        names = [term.name for term in self.terms[task]]
+        self.term_losses = dict(zip(names, parts, strict=True))
+        return whole
 
     def _run(self, function: Callable, task: str, *args) -> tf.Tensor:
         """Runs a compiled `function` on all replicas and sums what they return."""
         key = (task, function.__name__)
         if key not in self._compiled:
-
-            def everywhere(*args):
-                sums = self.strategy.run(function, args=(task, *args))
-                return self.strategy.reduce("SUM", sums, axis=None)
-
-            fixed = needs_fixed_shapes(self.strategy)
-            signature = None if fixed else [_signature(argument) for argument in args]
-            self._compiled[key] = traced(everywhere, signature)
+            self._compiled[key] = self._everywhere(lambda *args: function(task, *args), args)
         return self._compiled[key](*args)
+
+    def _everywhere(self, function: Callable, args: Sequence[Any]) -> Callable:
+        """`function` on all replicas, its values summed, as a graph for arguments like these."""
+
+        def everywhere(*args):
+            return self.strategy.reduce("SUM", self.strategy.run(function, args=args), axis=None)
+
+        fixed = needs_fixed_shapes(self.strategy)
+        return traced(everywhere, None if fixed else [_signature(argument) for argument in args])
+
+    def gradient_pass(
+        self, task: str, batch: Mapping[str, tf.Tensor], dropout_seed: np.ndarray,
+        terms: bool = True,
+    ) -> Callable[[], tf.Tensor]:
+        """A forward and backward pass alone, to be timed; it gives a number and changes no weight.
+
+        Args:
+            task: name of the task.
+            batch: padded rows of it.
+            dropout_seed: int32 (2,).
+            terms: whether the loss has its terms.
+        """
+
+        def run(batch, seed):
+            _, gradients = self._gradients(task, batch, seed, self.terms[task] if terms else [])
+            # Of every gradient something is asked for, so that none is left out of the graph.
+            return tf.add_n([tf.reduce_sum(gradient) for gradient in gradients])
+
+        args = (batch, tf.constant(dropout_seed))
+        return partial(self._everywhere(run, args), *args)
 
     # The rest is what each replica does.
 
     def _update(self, task: str, batch, dropout_seed, share) -> tf.Tensor:
-        loss, gradients = self._gradients(task, batch, dropout_seed)
+        loss, gradients = self._gradients(task, batch, dropout_seed, self.terms[task])
         self._apply(task, gradients, share)
         return loss
 
     def _accumulate(self, task: str, batch, dropout_seed) -> tf.Tensor:
-        loss, gradients = self._gradients(task, batch, dropout_seed)
+        loss, gradients = self._gradients(task, batch, dropout_seed, self.terms[task])
         self._accumulator.add([weight.value for weight in self._weights[task]], gradients)
         return loss
 
@@ -124,19 +173,35 @@ class TrainStep:
         self._apply(task, gradients, share)
         return tf.zeros([])
 
-    def _gradients(self, task: str, batch, dropout_seed) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Summed loss of this replica's rows, and its gradients."""
+    def _gradients(
+        self, task: str, batch, dropout_seed, terms: Sequence[LossTerm]
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Summed loss of this replica's rows, and its gradients.
+
+        Where there are terms, the loss is a vector: all of it, then each term's part.
+        """
         weights = [weight.value for weight in self._weights[task]]
         batch = replica_rows(batch)
-        inputs = model_inputs(batch)
+        if self.word_dropout is not None:
+            batch = self.word_dropout(batch, dropout_seed)
+        with_states = any(term.reads_states for term in terms)
         # Watching only trained weights ends the backward pass at the lowest of them.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
             with computing_in(self.model, self.precision):
-                logits = self.model(inputs, task=task, dropout_seed=replica_seed(dropout_seed))
-            loss = tf.reduce_sum(self.kinds[task].losses(batch, logits) * batch["row_mask"])
+                forward = ForwardPass(
+                    self.model, task, self.kinds[task], batch, dropout_seed, with_states
+                )
+                parts = [tf.reduce_sum(term(forward) * batch["row_mask"]) for term in terms]
+            losses = self.kinds[task].losses(batch, forward.logits)
+            loss = tf.reduce_sum(losses * batch["row_mask"])
+            if parts:
+                loss = tf.add_n([loss, *parts])
         gradients = tape.gradient(loss, weights)
-        return loss, [dense_gradient(g, w) for g, w in zip(gradients, weights, strict=True)]
+        return (
+            tf.stack([loss, *parts]) if parts else loss,
+            [dense_gradient(g, w) for g, w in zip(gradients, weights, strict=True)],
+        )
 
     def _apply(self, task: str, gradients: Sequence[tf.Tensor], share) -> None:
         """Updates the weights by the mean gradient of all replicas' rows."""

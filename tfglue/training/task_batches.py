@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from tfglue.data.batches import NO_PADDING, BatchPlan, Padding, padded_batch
+from tfglue.data.batch_plan import BatchPlan
+from tfglue.data.batches import NO_PADDING, Padding, padded_batch
 from tfglue.data.features import Features
 from tfglue.training.samplers import TaskOrder
 
@@ -22,12 +23,15 @@ class Update:
         batches: padded batches, one a forward pass.
         rows: how many rows they hold.
         loss_terms: how many losses these have.
+        divisor: what their sum is divided by: as many as there are, or, where batches are cut by
+            tokens, as many as an update has on average, so that every row counts alike.
     """
 
     task: str
     batches: list[Batch]
     rows: int
     loss_terms: int
+    divisor: float
 
 
 class TaskBatches:
@@ -51,16 +55,19 @@ class TaskBatches:
             start: the update to begin with.
         """
         per_epoch = self.plan.updates_per_epoch
+        mean_terms = float(self.features.loss_terms.sum()) / per_epoch
         epoch, offset = divmod(start, per_epoch)
         while True:
             updates = self.plan.epoch(epoch)[offset:]
             for update in updates:
                 rows = np.concatenate(update)
+                terms = int(self.features.loss_terms[rows].sum())
                 yield Update(
                     self.plan.task,
                     [padded_batch(self.features, rows, self.padding) for rows in update],
                     len(rows),
-                    int(self.features.loss_terms[rows].sum()),
+                    terms,
+                    terms if self.plan.batch_tokens is None else mean_terms,
                 )
             epoch, offset = epoch + 1, 0
 

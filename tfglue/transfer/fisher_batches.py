@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
-from tfglue.data.batches import BatchPlan, batches_by_length
+from tfglue.data.batch_plan import BatchPlan
+from tfglue.data.batches import batches_by_length
 from tfglue.data.features import Features
 from tfglue.kinds import Kind
 from tfglue.models.dropout import Dropout
