@@ -55,6 +55,12 @@ def test_a_row_longer_than_a_pass_is_said():
         plan_of([5, 31], 30)
 
 
+def test_candidates_of_a_query_are_not_cut_by_tokens():
+    groups = np.array([0, 0, 1])
+    with pytest.raises(UserError, match="--batch_tokens: nli ranks .*; use --batch_size"):
+        BatchPlan(np.full(3, 9), None, 1, 0, "nli", "grouped", groups=groups, batch_tokens=40)
+
+
 def test_every_row_counts_alike_however_large_its_batch():
     """With SGD at a vanishing rate, an epoch moves weights by the mean gradient of all rows."""
     features = small_features()

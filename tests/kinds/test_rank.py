@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy.special import log_softmax, softmax
+from scipy.stats import entropy
 
 from tests.serving.graph import Graph
 from tests.serving.small_runs import TOKENIZER, small_run
@@ -26,6 +27,7 @@ from tfglue.predictions.predictions import Outputs
 from tfglue.serving.comparison_requests import comparison_requests
 from tfglue.serving.served_ranks import ServedRanks
 from tfglue.tasks.files import task_from_files
+from tfglue.training.divergence import DIVERGENCES
 
 RANK = KINDS.get("rank")
 TASK = tasks.get("qnli_rank")
@@ -84,6 +86,26 @@ def test_the_loss_is_minus_the_log_softmax_at_the_right_candidate():
         batch = padded_batch(own, order)
         found = RANK.losses(batch, tf.constant(scores[order, None]))
         assert np.allclose(found, expected[order], atol=1e-5)
+
+
+@pytest.mark.parametrize("divergence", ["symmetric_kl", "kl", "jensen_shannon"])
+def test_smoothing_compares_the_candidates_of_each_whole_group_once(divergence):
+    own, random = encoded(examples()), np.random.default_rng(3)
+    one, other = random.normal(0, 2, (2, 10)).astype(np.float32)
+    expected = np.zeros(10)
+    for right, group in ((3, [0, 3]), (7, [2, 5, 7])):
+        p, q = softmax(one[group].astype(float)), softmax(other[group].astype(float))
+        m = (p + q) / 2
+        expected[right] = {
+            "symmetric_kl": entropy(p, q) + entropy(q, p),
+            "kl": entropy(p, q),
+            "jensen_shannon": (entropy(p, m) + entropy(q, m)) / 2,
+        }[divergence]
+    order = random.permutation(10)
+    batch = padded_batch(own, order)
+    logits = [RANK.choice_logits(batch, scores[order, None]) for scores in (one, other)]
+    found = DIVERGENCES.get(divergence)(*logits)
+    assert np.allclose(found, expected[order], rtol=1e-4, atol=1e-6)
 
 
 def test_trained_are_whole_groups_alone():

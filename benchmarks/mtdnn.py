@@ -1,0 +1,162 @@
+"""What refinement, SAN, smoothing and distillation bring on small tasks, at equal updates.
+
+    python benchmarks/mtdnn.py --encoder FOLDER --data GLUE_FOLDER [--seeds 3] [--tasks rte,mrpc]
+
+All arms train on the same 2,000 rows of a task, for three epochs, last weights, scored on dev:
+
+``direct``     a linear head, the encoder as it came
+``longer``     the same for twice as many updates, which is what refinement costs at the least
+``refined``    the same from a run of eight tasks, 2,000 rows of each, one epoch
+``san``        SAN in the linear head's place, of pairs with classes
+``smoothing``  with adversarial smoothing, which takes about three times as long
+``student``    two layers of six, from the direct run's, labels alone
+``distilled``  the same, learning from the direct run beside the labels
+
+Finished runs are noted in ``--results`` and not repeated; ``--plot_only`` draws them.
+"""
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+
+from tfglue.command_line import quiet_tensorflow
+from tfglue.files import write_json
+
+TASKS = "rte,mrpc,stsb"
+REFINED_ON = "mnli,qnli,qqp,sst,cola,rte,mrpc,stsb"
+ARMS = ("direct", "longer", "refined", "san", "smoothing", "student", "distilled")
+OF_CLASSES = ("san", "smoothing")
+EPOCHS = 3
+SETTINGS = dict(train_examples=2000, max_length=96, batch_size=16, learning_rate=5e-5, save="last",
+                precision="mixed_bfloat16", evaluate_every="1000000")
+STUDENT = {"keep_layers": "alternate:2"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--encoder", required=True)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--tasks", default=TASKS)
+    parser.add_argument("--arms", default=",".join(ARMS))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--output", type=Path, default=Path("saved_models/mtdnn"))
+    parser.add_argument("--results", type=Path, default=Path("docs/results/mtdnn.json"))
+    parser.add_argument("--plot", type=Path, default=Path("docs/mtdnn.png"))
+    parser.add_argument("--plot_only", action="store_true")
+    flags = parser.parse_args()
+    quiet_tensorflow()
+    for seed in range(1, flags.seeds + 1):
+        for task in () if flags.plot_only else flags.tasks.split(","):
+            for arm in flags.arms.split(","):
+                if arm in OF_CLASSES and task == "stsb":
+                    continue
+                key = {"task": task, "arm": arm, "seed": seed}
+                if not any(row.items() >= key.items() for row in known(flags.results)):
+                    row = key | one(task, arm, seed, flags)
+                    write_json(flags.results, [*known(flags.results), row])
+                    print(f"{task} {arm} seed {seed}: {row['score']:.4f}", flush=True)
+    print(table(known(flags.results)))
+    plot(known(flags.results), flags.plot)
+
+
+def known(results: Path) -> list[dict]:
+    return json.loads(results.read_text()) if results.exists() else []
+
+
+def one(task: str, arm: str, seed: int, flags) -> dict:
+    """Trains one arm of one task."""
+    direct = str(flags.output / f"{task}-direct-{seed}")
+    own = {"encoder": flags.encoder, "epochs": EPOCHS}
+    if arm == "longer":
+        own["epochs"] = 2 * EPOCHS
+    elif arm == "refined":
+        refined = trained(flags, "refinement", seed, encoder=flags.encoder, task=REFINED_ON,
+                          epochs=1)
+        own = {"init": str(refined.folder.path), "epochs": EPOCHS}
+    elif arm == "san":
+        own["head"] = "san"
+    elif arm == "smoothing":
+        own["smart"] = "inf"
+    elif arm != "direct":
+        own = {"init": direct, "epochs": EPOCHS, **STUDENT}
+        if arm == "distilled":
+            own |= {"teachers": direct, "temperature": 2.0}
+    run = trained(flags, f"{task}-{arm}", seed, task=task, **own)
+    return {
+        "score": run.metrics[task]["dev"][run.metrics["main"][task]],
+        "metric": run.metrics["main"][task],
+        "seconds": run.folder.timing()["seconds"],
+        "parameters": run.folder.manifest()["parameters"]["total"],
+        "updates": run.folder.manifest()["result"]["updates"],
+    }
+
+
+def trained(flags, name: str, seed: int, **settings):
+    """The finished run."""
+    from tfglue.run import Run
+
+    folder = flags.output / f"{name}-{seed}"
+    return Run.train(
+        SETTINGS, data=flags.data, seed=seed, output=str(folder),
+        resume=(folder / "run.yaml").exists(), **settings,
+    )
+
+
+def summary(rows: list[dict]) -> dict[str, dict[str, tuple[float, float, int]]]:
+    """Arm -> task -> mean, standard deviation and count over the seeds."""
+    found: dict[str, dict[str, tuple[float, float, int]]] = {}
+    for arm in dict.fromkeys(row["arm"] for row in rows):
+        for task in dict.fromkeys(row["task"] for row in rows):
+            scores = [row["score"] for row in rows if (row["arm"], row["task"]) == (arm, task)]
+            if scores:
+                spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
+                found.setdefault(arm, {})[task] = statistics.mean(scores), spread, len(scores)
+    return found
+
+
+def table(rows: list[dict]) -> str:
+    """The summary as Markdown."""
+    tasks = list(dict.fromkeys(row["task"] for row in rows))
+    lines = ["| arm | " + " | ".join(tasks) + " | parameters | seconds, mean of a run |",
+             "|---" * (len(tasks) + 3) + "|"]
+    for arm, scores in summary(rows).items():
+        own = [row for row in rows if row["arm"] == arm]
+        cells = [
+            "{:.3f} ± {:.3f} ({})".format(*scores[task]) if task in scores else "-"
+            for task in tasks
+        ]
+        cells += [f"{own[0]['parameters'] / 1e6:.1f} M",
+                  f"{statistics.mean(row['seconds'] for row in own):.0f}"]
+        lines.append(f"| {arm} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def plot(rows: list[dict], file: Path) -> None:
+    """Scores of the arms, a panel for each task."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    tasks = list(dict.fromkeys(row["task"] for row in rows))
+    figure, axes = pyplot.subplots(
+        1, len(tasks), figsize=(3.6 * len(tasks), 3.6), layout="constrained", squeeze=False
+    )
+    found = summary(rows)
+    for axis, task in zip(axes[0], tasks, strict=True):
+        arms = [arm for arm in found if task in found[arm]]
+        for place, arm in enumerate(arms):
+            own = [row["score"] for row in rows if (row["arm"], row["task"]) == (arm, task)]
+            axis.plot(own, [place] * len(own), "o", alpha=0.5, color="tab:blue")
+            axis.plot(found[arm][task][0], place, "|", markersize=18, color="black")
+        axis.set_yticks(range(len(arms)), arms)
+        axis.invert_yaxis()
+        metric = next(row["metric"] for row in rows if row["task"] == task)
+        axis.set_xlabel(f"{task}, {metric.replace('_', ' ')}")
+        axis.grid(alpha=0.3)
+    figure.savefig(file, dpi=120)
+
+
+if __name__ == "__main__":
+    main()
