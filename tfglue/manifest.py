@@ -164,10 +164,17 @@ def machine() -> dict[str, Any]:
     }
 
 
-def command(given: Mapping[str, Any], output: str) -> str:
-    """The command that repeats the run, with the flags that were given."""
-    words = ["python", "-m", "tfglue.train"]
-    for name, value in given.items():
-        if name not in OF_ONE_COMMAND and value is not None and value is not False:
-            words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+def command(given: Mapping[str, Any], output: str, module: str = "tfglue.train") -> str:
+    """The command that repeats the run, with the flags that were given.
+
+    Args:
+        given: flag -> value, or a list of the values of a flag that is given several times.
+        output: folder.
+        module: of the command.
+    """
+    words = ["python", "-m", module]
+    for name, found in given.items():
+        for value in found if isinstance(found, list) else [found]:
+            if name not in OF_ONE_COMMAND and value is not None and value is not False:
+                words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
     return shlex.join([*words, "--output", output])
