@@ -41,7 +41,7 @@ def budget_lines(
     if finished:
         lines.append(f"finished already: {len(finished)} of {len(cells)} trainings")
     seconds = [planned.run(cell).seconds for cell in left]
-    if left and None not in seconds:
+    if left:
         lines.append(
             f"time: about {clock(sum(seconds))}, from a few updates of every size measured here"
         )
@@ -59,10 +59,10 @@ def _table(plan: CurvePlan, planned: PlannedCurve) -> list[str]:
             if one is not first and alike:
                 continue
             name = Sizes.name(size) + ("" if one is first else f" {start.name}")
-            time = "-" if one.seconds is None else clock(one.seconds)
-            rows.append(
-                [name, f"{one.examples:,}", f"{one.updates:,}", f"{one.evaluations:,}", time]
-            )
+            rows.append([
+                name, f"{one.examples:,}", f"{one.updates:,}", f"{one.evaluations:,}",
+                clock(one.seconds),
+            ])
     return [f"  {line}" for line in aligned_table(rows, [0])]
 
 

@@ -8,6 +8,7 @@ from tfglue.figure import new_figure, save_figure
 from tfglue.low_data.curve_points import share_text
 
 _MARKERS = "osD^vP*X"
+_FLOOR = "nothing learned"
 
 
 def plot_learning_curve(points: Sequence[Mapping[str, Any]], title: str, path: Path) -> None:
@@ -32,7 +33,7 @@ def plot_learning_curve(points: Sequence[Mapping[str, Any]], title: str, path: P
             marker=_MARKERS[number % len(_MARKERS)], markersize=5, linewidth=1.6, capsize=3,
         )
     for floor in sorted({point["floor"] for point in points} - {None}):
-        panel.axhline(floor, color="#444444", linestyle=":", linewidth=1.2, label="nothing learned")
+        panel.axhline(floor, color="#444444", linestyle=":", linewidth=1.2, label=_FLOOR)
     panel.set_xscale("log")
     ticks = sorted({(point["examples"], point["share"]) for point in points})
     panel.set_xticks(
@@ -46,6 +47,8 @@ def plot_learning_curve(points: Sequence[Mapping[str, Any]], title: str, path: P
     panel.spines[["top", "right"]].set_visible(False)
     handles, labels = panel.get_legend_handles_labels()
     named = dict(zip(labels, handles, strict=True))
+    if _FLOOR in named:
+        named[_FLOOR] = named.pop(_FLOOR)  # Behind the starts.
     figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=4,
                   fontsize="small", frameon=False)
     save_figure(figure, path)

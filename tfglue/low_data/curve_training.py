@@ -43,20 +43,19 @@ class CurveTraining:
     def rows(self) -> Iterator[tuple[dict[str, Any], bool]]:
         """Trains whatever is left; the row of every training, and whether it was trained now."""
         cells, spent, expected = self.plan.cells, 0.0, 0.0
-        left = sum(
-            self.planned.run(cell).seconds or 0.0 for cell in cells if not self._is_finished(cell)
-        )
+        finished = set(self.finished())
+        left = sum(self.planned.run(cell).seconds for cell in cells if cell not in finished)
         for number, cell in enumerate(cells, start=1):
-            if not self._is_finished(cell):
+            if cell not in finished:
                 self.say(f"{number} of {len(cells)}: {cell}")
                 settings = self.plan.cell_settings(cell.start, cell.size, cell.seed)
                 try:
                     seconds = train_unless_finished(settings, self.folder / cell.folder)
                 except UserError as error:
                     raise UserError(f"{cell}: {error}") from None
-                guessed = self.planned.run(cell).seconds or 0.0
+                measured = self.planned.run(cell).seconds
                 # What is left takes as much longer than was measured as what is done has taken.
-                spent, expected, left = spent + seconds, expected + guessed, left - guessed
+                spent, expected, left = spent + seconds, expected + measured, left - measured
                 row = self._row(cell)
                 pace = f", about {clock(left * spent / expected)} left" if left > 0.5 else ""
                 self.say(f"  {row['metric']} {row['score']:.4f}; {clock(seconds)}{pace}")

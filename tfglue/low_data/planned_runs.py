@@ -1,5 +1,6 @@
 """What every training of learning curves will be: its rows, updates and evaluations."""
 
+import gc
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -43,7 +44,7 @@ class PlannedRun:
         share: of all training rows.
         updates: it makes, if nothing stops it early.
         evaluations: passes over the dev rows, that at the end included.
-        seconds: about how long it takes here; None where nothing was measured.
+        seconds: about how long it takes here.
         identity: what decides its result, see `tfglue.manifest.identity`; of the first seed.
     """
 
@@ -51,7 +52,7 @@ class PlannedRun:
     share: float
     updates: int
     evaluations: int
-    seconds: float | None
+    seconds: float
     identity: Mapping[str, Any]
 
 
@@ -80,13 +81,12 @@ class PlannedCurve:
         return self.runs[cell.start.name, cell.size]
 
 
-def planned_curve(plan: CurvePlan, say: Say, *, measures: bool = True) -> PlannedCurve:
+def planned_curve(plan: CurvePlan, say: Say) -> PlannedCurve:
     """Reads data and encoders, finds what is wrong with them, and measures how fast it goes.
 
     Args:
         plan: what is asked for.
         say: takes lines on the data.
-        measures: whether a few updates are made to tell how long it will take.
 
     Raises:
         UserError: for any mistake in settings, data, encoders or runs; nothing has been written.
@@ -124,7 +124,7 @@ def planned_curve(plan: CurvePlan, say: Say, *, measures: bool = True) -> Planne
                     )
                     ready = time.monotonic() - begun
                     shape = repr(sorted(own.encoder_config.items()))
-                    if measures and shape not in speeds:
+                    if shape not in speeds:
                         speeds[shape] = Speed.measured(training, of_sizes, ready)
             except UserError as error:
                 raise UserError(f"--start {start.name}: {error}") from None
@@ -133,12 +133,13 @@ def planned_curve(plan: CurvePlan, say: Say, *, measures: bool = True) -> Planne
                 planned = RunPlan(sized)
                 kept = max(kept, planned.kept_weights)
                 evaluations = _evaluations(planned, sized.config)
-                speed = speeds.get(shape)
                 runs[start.name, size] = PlannedRun(
                     counts[size], counts[size] / total, planned.total_updates, evaluations,
-                    speed and speed.seconds(size, planned.total_updates, evaluations),
+                    speeds[shape].seconds(size, planned.total_updates, evaluations),
                     identity_of(sized),
                 )
+            del training, of_sizes
+            gc.collect()  # A model and its graphs refer to each other.
     dev_rows = len(prepared.tasks[task.name].examples["dev"])
     return PlannedCurve(task, prepared.config, dev_rows, runs, budgets, kept)
 
