@@ -246,7 +246,15 @@ def test_the_speed_is_measured(tmp_path, capsys):
     words = ["--task", "sst", *QUICK, "--start", "a=tiny", "--train_fraction", "0.01,1"]
     assert learning_curve.main([*words, "--output", str(tmp_path / "out"), "--dry_run"]) == 0
     said = capsys.readouterr().out
-    assert "time: about 0:" in said and "  0.01    14" in said
+    table = [line.split() for line in said.splitlines() if line.startswith("  ")][1:]
+    assert [row[:3] for row in table] == [["0.01", "14", "2"], ["1", "1,400", "2"]]
+
+    def seconds(clock):
+        *hours, minutes, rest = map(int, clock.split(":"))
+        return 3600 * sum(hours) + 60 * minutes + rest
+
+    whole = seconds(said.split("time: about ")[1].split(",")[0])
+    assert whole > 0 and whole == pytest.approx(sum(seconds(row[4]) for row in table), abs=1)
 
 
 @pytest.mark.parametrize(
