@@ -231,7 +231,7 @@ def test_budgets_of_every_kind(task, sizes, tmp_path, unmeasured, capsys):
     output = ["--output", str(tmp_path / "out")]
     assert learning_curve.main([*words, *output, "--dry_run"]) == 0
     said = capsys.readouterr().out
-    assert "2 sizes, 3 seeds, 6 trainings" in said
+    assert "sizes: 2, seeds: 3, trainings: 6" in said
     assert not (tmp_path / "out").exists()
     table = [line.split() for line in said.splitlines() if line.startswith("  ")][1:]
     for size, (name, rows, updates, *_) in zip(sizes.split(","), table, strict=True):

@@ -27,8 +27,8 @@ def budget_lines(
     """
     cells, starts = plan.cells, ", ".join(map(str, plan.starts))
     lines = [
-        f"learning curves of {planned.task.name} from {starts}: {len(plan.sizes.values)} sizes, "
-        f"{len(plan.seeds)} seed{'s' * (len(plan.seeds) > 1)}, {len(cells)} trainings",
+        f"learning curves of {planned.task.name} from {starts}; sizes: {len(plan.sizes.values)}, "
+        f"seeds: {len(plan.seeds)}, trainings: {len(cells)}",
         *_table(plan, planned),
     ]
     updates = sum(planned.run(cell).updates for cell in cells)
