@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 
+from tfglue.data.subset import first_examples
 from tfglue.preparation import Prepared
 from tfglue.run_plan import RunPlan
 from tfglue.trainer import Training
@@ -51,7 +52,11 @@ class Speed:
         for name, one in training.prepared.tasks.items():
             for split, features in one.features.items():
                 if split != "train":
-                    some = features.rows(0, min(_DEV_ROWS, len(features)))
+                    # Of candidates that are ranked whole groups, which rows alone would not be.
+                    examples = first_examples(one.examples[split], _DEV_ROWS)
+                    some = one.kind.encode(
+                        one.task, examples, training.prepared.tokenizer, one.config
+                    )
                     ready += _timed_outputs(training, name, some)
                     evaluation += _timed_outputs(training, name, some) * len(features) / len(some)
         return cls(ready, seconds, evaluation)
