@@ -16,7 +16,7 @@ LAYERS = (
     ("tfglue.errors", "tfglue.files", "tfglue.form", "tfglue.registry", "tfglue.flags",
      "tfglue.command_line", "tfglue.named_settings", "tfglue.typed_lines", "tfglue.report_folder",
      "tfglue.aligned_table", "tfglue.figure", "tfglue.comma_separated",
-     "tfglue.folder_lock"),
+     "tfglue.folder_lock", "tfglue.grid_folder"),
     ("tfglue.tasks",),
     ("tfglue.config", "tfglue.setting_values", "tfglue.training_recipe", "tfglue.resolution"),
     ("tfglue.data", "tfglue.metrics"),
@@ -37,16 +37,17 @@ LAYERS = (
      "tfglue.part_table", "tfglue.run_parts", "tfglue.finished_run"),
     ("tfglue.scored_experiment", "tfglue.scored_row", "tfglue.experiment_reading",
      "tfglue.comparison", "tfglue.comparison_plot", "tfglue.glue_score"),
-    ("tfglue.run", "tfglue.answering", "tfglue.trainer", "tfglue.merged_run"),
+    ("tfglue.run", "tfglue.answering", "tfglue.trainer", "tfglue.merged_run",
+     "tfglue.grid_run"),
     ("tfglue.transfer",),
     ("tfglue.chain", "tfglue.source_choice", "tfglue.restarts", "tfglue.experiment",
      "tfglue.leaderboard_answers", "tfglue.ensemble_members", "tfglue.ensemble_report",
-     "tfglue.ensemble_plot"),
+     "tfglue.ensemble_plot", "tfglue.low_data"),
     ("tfglue.added_task", "tfglue.serving"),
     ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.export", "tfglue.convert",
      "tfglue.doctor", "tfglue.submit", "tfglue.compare", "tfglue.parts", "tfglue.features",
      "tfglue.ensemble", "tfglue.probe", "tfglue.embed", "tfglue.recommend",
-     "tfglue.transfer_matrix", "tfglue.__main__", "tuning", "data_prep"),
+     "tfglue.transfer_matrix", "tfglue.learning_curve", "tfglue.__main__", "tuning", "data_prep"),
 )
 # The package names public things without importing them.
 FREE = ("tfglue.__init__",)
@@ -108,7 +109,7 @@ STARTS = {
                        "tfglue.ensemble", "tfglue.probe", "tfglue.features",
                        "data_prep.activations", "data_prep.download", "data_prep.verify",
                        "tuning.search", "tfglue.export", "tfglue.embed", "tfglue.recommend",
-                       "tfglue.transfer_matrix")
+                       "tfglue.transfer_matrix", "tfglue.learning_curve")
     },
 }
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "embed": "the embedding of a task, from its texts or from a fine-tuned run",
     "recommend": "source tasks ranked for a target, by embeddings and estimators",
     "transfer_matrix": "train every target from every source, and score who predicted it",
+    "learning_curve": "scores of runs and encoders against the size of the training set",
     "ensemble": "runs of one task that answer together: scores, errors, plot",
     "parts": "tasks of a run: list, add, remove, export and import, merge LoRA",
     "submit": "files for the GLUE leaderboard from runs, and their check",

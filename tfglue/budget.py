@@ -166,29 +166,37 @@ class Budget:
 
     def check_disk(self, output: Path, kept_epochs: int) -> str:
         """One line on the disk a run takes. Raises UserError if there is not room for it."""
-        finished = _BYTES * self.total * (1 + kept_epochs)
-        needed = finished + _BYTES * _CHECKPOINT_COPIES * self.trained
-        existing = next(path for path in (output, *output.absolute().parents) if path.exists())
-        free = shutil.disk_usage(existing).free
-        if needed > free:
-            raise UserError(
-                f"--output {output}: the run takes up to {needed / 1e9:.1f} GB, "
-                f"{free / 1e9:.1f} GB are free; make room or name a folder on another disk"
-            )
-        line = (
-            f"disk: {finished / 1e6:.0f} MB when finished, up to {needed / 1e6:.0f} MB "
-            f"while training ({free / 1e9:.0f} GB free)"
-        )
+        line = disk_line(output, *self.bytes_of_run(kept_epochs))
         if self._kind("adapters"):
             largest = max(self.of_task(task) for task in self.tasks)
             line += f"; a task's own part {_BYTES * largest / 1e6:.2f} MB"
         return line
+
+    def bytes_of_run(self, kept_epochs: int) -> tuple[int, int]:
+        """Bytes of a run's weights when it is finished, and the most while it trains."""
+        finished = _BYTES * self.total * (1 + kept_epochs)
+        return finished, finished + _BYTES * _CHECKPOINT_COPIES * self.trained
 
     def _kind(self, kind: str) -> dict[str, int]:
         return {
             name: count for name, count in self.parts.items()
             if name == kind or name.startswith(f"{kind}.")
         }
+
+
+def disk_line(output: Path, finished: int, needed: int, noun: str = "the run") -> str:
+    """One line on bytes of weights, in the end and at most. Raises UserError without room."""
+    existing = next(path for path in (output, *output.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    if needed > free:
+        raise UserError(
+            f"--output {output}: {noun} takes up to {needed / 1e9:.1f} GB, "
+            f"{free / 1e9:.1f} GB are free; make room or name a folder on another disk"
+        )
+    return (
+        f"disk: {finished / 1e6:.0f} MB when finished, up to {needed / 1e6:.0f} MB "
+        f"while training ({free / 1e9:.0f} GB free)"
+    )
 
 
 def updates_line(

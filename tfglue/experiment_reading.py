@@ -91,7 +91,7 @@ def _read(name: str, path: Path) -> list[ScoredExperiment]:
     if not folder.is_run() and ((path / "seeds").exists() or ExperimentPlan(path).exists):
         runs = [RunFolder(entry) for entry in sorted((path / "seeds").glob("*"), key=_by_number)]
         runs = [run for run in runs if run.path.is_dir()]
-        finished = [r for r in runs if r.is_run() and r.manifest().get("status") == "complete"]
+        finished = [run for run in runs if run.is_finished()]
         if not finished:
             raise UserError(
                 f"{path}: no run of this experiment is finished; go on with "

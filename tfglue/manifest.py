@@ -65,29 +65,33 @@ _NOT_OF_THE_RESULT = (
 
 def find_equal_run(prepared: Prepared, folders: Sequence[Path]) -> Path | None:
     """The first folder with a finished run of the same settings, data, encoder and vocabulary."""
-    config = prepared.config
-    wanted = _identity(
-        {
-            "config": config.to_dict(),
-            "tasks": _tasks(prepared),
-            "task_settings": _task_settings(prepared),
-            "encoder": {
-                "digest": prepared.encoder_digest, "config": dict(prepared.encoder_config),
-            },
-            "plan": plan_version(config),
-            "tokenizer": {"digest": prepared.tokenizer.digest()},
-            "data": _data(prepared),
-            "teaching": dict(prepared.teaching),
-        }
-    )
+    wanted = identity_of(prepared)
     for folder in folders:
         try:
-            found = _identity(RunFolder(folder).finished_manifest())
+            found = identity(RunFolder(folder).finished_manifest())
         except (UserError, LookupError, AttributeError, TypeError):
             continue  # No run, not finished, or damaged: nothing to take.
         if found == wanted and (folder / "encoder.safetensors").is_file():
             return folder
     return None
+
+
+def identity_of(prepared: Prepared) -> dict[str, Any]:
+    """`identity` of the run that would be made of what was prepared."""
+    return identity(
+        {
+            "config": prepared.config.to_dict(),
+            "tasks": _tasks(prepared),
+            "task_settings": _task_settings(prepared),
+            "encoder": {
+                "digest": prepared.encoder_digest, "config": dict(prepared.encoder_config),
+            },
+            "plan": plan_version(prepared.config),
+            "tokenizer": {"digest": prepared.tokenizer.digest()},
+            "data": _data(prepared),
+            "teaching": dict(prepared.teaching),
+        }
+    )
 
 
 def plan_version(config: TrainConfig) -> str:
@@ -111,8 +115,11 @@ def _data(prepared: Prepared) -> dict[str, Any]:
     return {name: one.data_facts() for name, one in prepared.tasks.items()}
 
 
-def _identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """What decides the result of a run; tasks that were added to it later have no share in it."""
+def identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides the result of a run, from its ``run.yaml``.
+
+    Tasks that were added to it later have no share in it.
+    """
     added = manifest.get("added", {})
     return {
         "merged": manifest.get("merged"),
@@ -157,10 +164,17 @@ def machine() -> dict[str, Any]:
     }
 
 
-def command(given: Mapping[str, Any], output: str) -> str:
-    """The command that repeats the run, with the flags that were given."""
-    words = ["python", "-m", "tfglue.train"]
-    for name, value in given.items():
-        if name not in OF_ONE_COMMAND and value is not None and value is not False:
-            words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+def command(given: Mapping[str, Any], output: str, module: str = "tfglue.train") -> str:
+    """The command that repeats the run, with the flags that were given.
+
+    Args:
+        given: flag -> value, or a list of the values of a flag that is given several times.
+        output: folder.
+        module: of the command.
+    """
+    words = ["python", "-m", module]
+    for name, found in given.items():
+        for value in found if isinstance(found, list) else [found]:
+            if name not in OF_ONE_COMMAND and value is not None and value is not False:
+                words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
     return shlex.join([*words, "--output", output])

@@ -203,6 +203,30 @@ def with_settings(prepared: Prepared, given: Mapping[str, Any]) -> Prepared:
     return replace(prepared, given=given, config=config, tasks=made)
 
 
+def with_training_rows(prepared: Prepared, given: Mapping[str, Any]) -> Prepared:
+    """What was prepared, for settings that say otherwise how many rows are trained on.
+
+    Args:
+        prepared: what `prepare` made of the settings before.
+        given: all settings, as `prepare` takes them; rows that are set aside are as before.
+
+    Raises:
+        UserError: the settings contradict each other.
+    """
+    prepared, made = with_settings(prepared, given), {}
+    for name, one in prepared.tasks.items():
+        rows, _ = chosen_rows(one.task, one.whole_train, one.config)
+        train = one.whole_train if rows is None else one.whole_train.take(rows)
+        features = one.kind.encode(
+            one.task, train, prepared.tokenizer, one.config, training=True
+        )
+        made[name] = replace(
+            one, examples={**one.examples, "train": train},
+            features={**one.features, "train": features}, train_rows=rows,
+        )
+    return replace(prepared, tasks=made)
+
+
 def _completed(
     given: Mapping[str, Any], initial: InitialRun | None, declared: list[Task]
 ) -> tuple[Mapping[str, Any], TrainConfig]:

@@ -59,9 +59,7 @@ def train_restarts(
 def restarts_report(folder: RunFolder, seeds: Sequence[int]) -> dict[str, Any]:
     """What ``restarts.json`` holds: every finished run, also one after a run not finished."""
     runs = [RunFolder(folder.path / "seeds" / str(seed)) for seed in seeds]
-    finished = [
-        run for run in runs if run.is_run() and run.manifest().get("status") == "complete"
-    ]
+    finished = [run for run in runs if run.is_finished()]
     tasks, metrics = zip(*trained_metrics(finished[0]).items(), strict=True)
     if len(tasks) == 1:
         metric = metrics[0]

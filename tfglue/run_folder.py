@@ -95,6 +95,10 @@ class RunFolder:
         """Whether the folder holds a run, finished or not."""
         return (self.path / "run.yaml").is_file()
 
+    def is_finished(self) -> bool:
+        """Whether the folder holds a run that was trained to its end."""
+        return self.is_run() and self.manifest().get("status") == "complete"
+
     def clear(self) -> None:
         """Deletes what is in the folder, but for hidden files such as its lock."""
         # The manifest last: a folder without it is no run, and would not be overwritten again.
@@ -160,8 +164,9 @@ class RunFolder:
         manifest = self.manifest()
         if manifest.get("weights") == _DROPPED:
             raise UserError(
-                f"{self.path}: of this run a search kept its results, not its weights; train it "
-                f"again with {manifest['command']} --overwrite, or search with --keep_weights all"
+                f"{self.path}: of this run results were kept, not weights; train it again with "
+                f"{manifest['command']} --overwrite, or search and draw learning curves with "
+                "--keep_weights all"
             )
         if which is None:
             return self.path

@@ -5,8 +5,7 @@ import json
 
 import pytest
 
-from tfglue import transfer_matrix
-from tfglue.transfer import matrix_training
+from tfglue import grid_run, transfer_matrix
 from tfglue.transfer.matrix_config import MatrixConfig
 from tfglue.transfer.matrix_plan import ALONE, MatrixPlan
 
@@ -37,7 +36,7 @@ def test_the_budget_alone(tmp_path, capsys):
 @pytest.mark.slow
 def test_a_matrix_goes_on_where_it_stopped(tmp_path, capsys, monkeypatch):
     trained = []
-    train_run = matrix_training.train_run
+    train_run = grid_run.train_run
 
     def stops(given, **options):
         if len(trained) == 4:
@@ -45,13 +44,13 @@ def test_a_matrix_goes_on_where_it_stopped(tmp_path, capsys, monkeypatch):
         trained.append(given["output"])
         return train_run(given, **options)
 
-    monkeypatch.setattr(matrix_training, "train_run", stops)
+    monkeypatch.setattr(grid_run, "train_run", stops)
     assert transfer_matrix.main(words(tmp_path)) == 130
     error = capsys.readouterr().err
     assert "--resume" in error and len(trained) == 4
     assert transfer_matrix.main(words(tmp_path)) == 2
     monkeypatch.setattr(
-        matrix_training, "train_run",
+        grid_run, "train_run",
         lambda given, **options: trained.append(given["output"]) or train_run(given, **options),
     )
     folder = tmp_path / "matrix"

@@ -1,6 +1,5 @@
 """A matrix of transfer from settings to its report."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +12,7 @@ from tfglue.folder_lock import locked
 from tfglue.task_choice import Say
 from tfglue.training.loop import Interrupted
 from tfglue.transfer.matrix_config import MatrixConfig
-from tfglue.transfer.matrix_plan import MatrixPlan, claimed, read_settings
+from tfglue.transfer.matrix_plan import MatrixPlan, matrix_folder, read_settings
 from tfglue.transfer.matrix_report import write_report
 from tfglue.transfer.matrix_scores import MatrixScores
 from tfglue.transfer.matrix_training import SCORES, MatrixTraining
@@ -44,22 +43,24 @@ def transfer_matrix(
         Interrupted: by a signal; the message says how to go on.
     """
     folder = Path(folder)
-    if resume:
-        stored = {n: value for n, value in read_settings(folder).items() if value is not None}
-        settings = stored | dict(settings)
+    grid = matrix_folder(folder)
+    stored = read_settings(grid) if resume else {}
+    settings = {n: value for n, value in stored.items() if value is not None} | dict(settings)
     plan = MatrixPlan(MatrixConfig(**settings))
     for line in plan.budget():
         say(line)
     if dry_run:
         return
     check_writable(folder)
-    if not claimed(plan, folder, resume, overwrite):
-        if folder.is_dir() and overwrite:
-            shutil.rmtree(folder)
-        plan.write(folder)
+    goes_on = grid.claim(resume=resume, overwrite=overwrite)
+    if goes_on:
+        grid.check_same(asdict(plan.config), stored)
     tf.get_logger().setLevel("ERROR")  # Every training is traced anew, which TensorFlow warns of.
     try:
         with locked(folder, ".matrix.lock"):
+            if not goes_on:
+                grid.clear()
+                grid.write(asdict(plan.config))
             training = MatrixTraining(plan, folder, say)
             training.run()
             _report(training, plan, folder, say)

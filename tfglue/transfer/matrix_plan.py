@@ -7,21 +7,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tfglue import tasks
 from tfglue.errors import UserError
-from tfglue.files import read_yaml, write_text
 from tfglue.flags import checked
-from tfglue.form import check_form
+from tfglue.grid_folder import GridFolder
 from tfglue.resolution import resolve
 from tfglue.task_choice import choose_tasks
 from tfglue.tasks.task import Task
 from tfglue.training_recipe import read_recipe
 from tfglue.transfer.matrix_config import MatrixConfig
 
-FORMAT = "tfglue.transfer_matrix.v1"
-PLAN = "matrix.yaml"
 ALONE = "none"
 """Stands for the source where a target is trained without one."""
 
@@ -147,33 +142,16 @@ class MatrixPlan:
         total = max(1, round(config.epochs * epoch))
         return total if config.max_steps is None else min(total, config.max_steps)
 
-    def write(self, folder: Path) -> None:
-        """Writes down what was asked for."""
-        content = {"format": FORMAT, "settings": asdict(self.config)}
-        write_text(folder / PLAN, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
-    def check_same(self, folder: Path) -> None:
-        """Raises UserError if the folder holds the matrix of other settings."""
-        stored = read_settings(folder)
-        for name, value in asdict(self.config).items():
-            if stored.get(name) != value:
-                raise UserError(
-                    f"--resume: {name} was {stored.get(name)}, now {value} in {folder}; a matrix "
-                    "goes on as it began: leave it out, or name another folder"
-                )
+def matrix_folder(path: Path) -> GridFolder:
+    """The folder of a matrix."""
+    return GridFolder(path, file="matrix.yaml", form="tfglue.transfer_matrix.v1", noun="matrix")
 
 
-def read_settings(folder: Path) -> dict[str, Any]:
+def read_settings(folder: GridFolder) -> dict[str, Any]:
     """The settings of the matrix in a folder. Raises UserError if there is none."""
-    path = folder / PLAN
-    if not path.is_file():
-        raise UserError(f"{folder}: holds no matrix (it has no {PLAN})")
-    content = read_yaml(path)
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise UserError(f"{path}: expected format {FORMAT}; restore the file")
-    check_form(content, {"settings": {str: object}}, str(path))
-    known = {name: value for name, value in content["settings"].items() if value is not None}
-    return asdict(MatrixConfig(**checked(known, MatrixConfig, where=str(path))))
+    known = {name: value for name, value in folder.read().items() if value is not None}
+    return asdict(MatrixConfig(**checked(known, MatrixConfig, where=str(folder.file))))
 
 
 def _names(flag: str, text: str | None) -> list[str]:
@@ -184,29 +162,6 @@ def _names(flag: str, text: str | None) -> list[str]:
         if tasks.get(name).predicted_by:
             raise UserError(f"--{flag}: {name} has no training data")
     return found
-
-
-def claimed(plan: MatrixPlan, folder: Path, resume: bool, overwrite: bool) -> bool:
-    """Whether the folder holds this very matrix already.
-
-    Raises:
-        UserError: it holds another, or one that neither flag speaks of.
-    """
-    there = (folder / PLAN).is_file()
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"--output: {folder} is a file; name a folder")
-    if folder.is_dir() and not there and any(folder.iterdir()):
-        raise UserError(f"--output: {folder} is not empty and holds no matrix; name another folder")
-    if resume and overwrite:
-        raise UserError("--resume and --overwrite exclude each other; give one")
-    if there and not (resume or overwrite):
-        raise UserError(
-            f"--output: {folder} holds a matrix; add --resume to go on with it, --overwrite to "
-            "replace it, or name another folder"
-        )
-    if there and resume:
-        plan.check_same(folder)
-    return there and resume
 
 
 def pairs(plan: MatrixPlan) -> Iterator[tuple[str, str]]:

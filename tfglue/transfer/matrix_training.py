@@ -2,20 +2,17 @@
 
 import gc
 import statistics
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tfglue.config import TrainConfig
 from tfglue.files import read_json, write_json
-from tfglue.flags import checked
+from tfglue.grid_run import train_unless_finished
 from tfglue.models.checkpoints import load_encoder
 from tfglue.models.loaded_encoder import LoadedEncoder
 from tfglue.run import Run
 from tfglue.run_folder import RunFolder
 from tfglue.task_choice import Say
-from tfglue.trainer import train_run
 from tfglue.transfer.embedder import TaskSettings, embed_task, embed_text, encoder_facts
 from tfglue.transfer.embedding import MANIFEST, TaskEmbedding
 from tfglue.transfer.estimators import ESTIMATORS
@@ -135,18 +132,10 @@ class MatrixTraining:
             self.say(f"embedded by text: {name} of {role}, {len(rows.features)} rows")
 
     def _train(self, what: str, folder: Path, settings: Mapping[str, Any]) -> None:
-        place = RunFolder(folder)
-        if _complete(place):
+        if RunFolder(folder).is_finished():
             return
-        given = checked(
-            {**settings, "output": str(folder), "resume": place.is_run()}, TrainConfig,
-            where="settings",
-        )
-        begin = time.monotonic()
         self.say(f"training {what}")
-        train_run(given, say=lambda line: None)
-        gc.collect()  # A model and its graphs refer to each other.
-        self._seconds.append(time.monotonic() - begin)
+        self._seconds.append(train_unless_finished(settings, folder))
 
     def _train_cell(self, cell: Cell, what: str, left: int) -> dict[str, Any]:
         """Trains one target, and says what it scored."""
@@ -158,7 +147,7 @@ class MatrixTraining:
             settings["init"] = str(self.folder / "sources" / cell.source)
         first = cell.seed == self.plan.config.seed
         through = "alone" if cell.source == ALONE else f"from {cell.source}"
-        there = _complete(RunFolder(folder))
+        there = RunFolder(folder).is_finished()
         self._train(f"{what}: {cell.target} {through}, seed {cell.seed}", folder, settings)
         if cell.source == ALONE and first:
             self._embed_run(cell.target, "targets", folder)
@@ -166,7 +155,7 @@ class MatrixTraining:
         metrics = place.metrics()
         metric = metrics["main"][cell.target]
         score = metrics[cell.target]["dev"][metric]
-        if place.encoder.is_file():
+        if place.keeps_weights:
             place.drop_weights()
         if not there:
             minutes = left * statistics.fmean(self._seconds[-20:]) / 60 if self._seconds else 0
@@ -221,7 +210,3 @@ class MatrixTraining:
 
     def _embeddings(self, role: str, method: str, names: list[str]) -> list[TaskEmbedding]:
         return [TaskEmbedding.read(self._place(role, method, name)) for name in names]
-
-
-def _complete(folder: RunFolder) -> bool:
-    return folder.is_run() and folder.manifest().get("status") == "complete"

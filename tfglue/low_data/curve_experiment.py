@@ -1,0 +1,90 @@
+"""Learning curves from settings to their report."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from tfglue.experiment import written_out
+from tfglue.files import check_writable
+from tfglue.folder_lock import locked
+from tfglue.low_data.curve_budget import budget_lines
+from tfglue.low_data.curve_config import MAY_CHANGE
+from tfglue.low_data.curve_plan import CurvePlan, curve_folder, read_settings
+from tfglue.low_data.curve_report import write_report
+from tfglue.low_data.curve_training import CurveTraining
+from tfglue.low_data.planned_runs import planned_curve
+from tfglue.task_choice import Say
+from tfglue.training.loop import Interrupted
+
+
+def learning_curve(
+    settings: Mapping[str, Any],
+    folder: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    say: Say = print,
+) -> None:
+    """Prints the budget, trains what is left to train, and writes the report after every run.
+
+    Args:
+        settings: checked, as `CurvePlan` takes them; with `resume` those of the folder hold.
+        folder: of the learning curves.
+        resume: go on with those in the folder.
+        overwrite: replace them.
+        dry_run: print the budget alone.
+        say: takes each line of what is going on.
+
+    Raises:
+        UserError: for any mistake in settings, data, encoders or runs; nothing has been trained
+            then.
+        Interrupted: by a signal; the message says how to go on.
+    """
+    folder = Path(folder)
+    grid = curve_folder(folder)
+    stored = read_settings(grid) if resume else {}
+    plan = CurvePlan(stored | dict(settings))
+    # Written out, so that what was asked for is the same however it was said.
+    plan = CurvePlan({**plan.settings, **written_out(plan.training)})
+    if dry_run and not resume:
+        goes_on = False
+    else:
+        check_writable(folder)
+        goes_on = grid.claim(resume=resume, overwrite=overwrite)
+    if goes_on:
+        now = {n: v for n, v in plan.settings.items() if n not in MAY_CHANGE}
+        grid.check_same(now, stored)
+    planned = planned_curve(plan, say)
+    training = CurveTraining(plan, planned, folder, say)
+    finished = training.finished() if goes_on else []
+    for line in budget_lines(plan, planned, finished, folder):
+        say(line)
+    if dry_run:
+        return
+    tf.get_logger().setLevel("ERROR")  # Every training is traced anew, which TensorFlow warns of.
+    try:
+        with locked(folder, ".curves.lock"):
+            if not goes_on:
+                grid.clear()
+            grid.write(plan.settings)
+            _train(training, plan, folder, say)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "what is finished is kept; go on with python -m tfglue.learning_curve --output "
+            f"{shlex.quote(str(folder))} --resume"
+        ) from None
+
+
+def _train(training: CurveTraining, plan: CurvePlan, folder: Path, say: Say) -> None:
+    rows, lines = [], []
+    for row, new in training.rows():
+        rows.append(row)
+        if new or len(rows) == len(plan.cells):
+            lines = write_report(folder, plan, training.planned, rows)
+    for line in lines:
+        say(line)
+    say(f"written: {folder / 'learning_curve.png'}, its table and README.md beside it")
