@@ -128,6 +128,7 @@ class Stopper(keras.callbacks.Callback):
             os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_with_everything_ends_with_the_same_bytes(tmp_path, teacher):
     """Teachers, hidden states, smoothing, word dropout and batches by tokens at once."""
     from tfglue.experiment import train as run_train
@@ -155,6 +156,7 @@ def test_a_resumed_run_with_everything_ends_with_the_same_bytes(tmp_path, teache
     assert Run.open(output).encoder.num_layers == 1
 
 
+@pytest.mark.slow
 def test_several_tasks_some_of_them_with_a_teacher(tmp_path, teacher):
     folder, lines = trained(
         tmp_path / "run", task="sst,stsb", teachers=str(teacher), smart="inf", max_steps=4,
@@ -166,6 +168,7 @@ def test_several_tasks_some_of_them_with_a_teacher(tmp_path, teacher):
     assert {"distillation_loss", "smoothing_loss", "train_loss.stsb"} <= set(header)
 
 
+@pytest.mark.slow
 def test_scores_are_learned_from_teachers_too(tmp_path):
     settings = dict(task="stsb", max_steps=2)
     folder, _ = trained(tmp_path / "teacher", **settings)
