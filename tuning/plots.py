@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,9 +9,6 @@ from tfglue.figure import new_figure, save_figure
 from tuning.dimension import Dimension, Value
 from tuning.importance import Importance
 from tuning.trial_record import FINISHED, TrialRecord
-
-if TYPE_CHECKING:
-    pass
 
 _COLOUR = "#1f6fb2"
 _BEST = "#d9791e"
