@@ -256,9 +256,15 @@ def build_oracle(
         on_end: called with the number of each trial that ends.
 
     Raises:
-        UserError: the state is damaged.
+        UserError: the state is damaged, or gone.
     """
     config = plan.config
+    if folder.records() and not folder.tuner.is_file():
+        # What it would propose anew need not be what the trials of the same numbers have tried.
+        raise UserError(
+            f"{folder.tuner}: no such file, and trials are over; restore it, or begin anew with "
+            "--overwrite"
+        )
 
     def in_training(trial: Trial) -> bool:
         return folder.in_training(folder.place(int(trial.trial_id), trial.hyperparameters.values))

@@ -10,13 +10,16 @@ from typing import Any
 
 import yaml
 
+from tfglue.config import TrainConfig
 from tfglue.errors import UserError
 from tfglue.files import check_writable, read_yaml, write_text
+from tfglue.flags import checked
 from tfglue.folder_lock import Occupied, locked
 from tfglue.form import check_form
 from tfglue.output import free_output
 from tfglue.run_folder import RunFolder
 from tfglue.task_choice import Say
+from tuning.config import SearchConfig
 from tuning.plan import SearchPlan
 from tuning.rung import Rung
 from tuning.trial_record import TrialRecord
@@ -161,6 +164,9 @@ class SearchFolder:
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise UserError(f"{self.asked}: expected format {FORMAT}; restore the file")
         check_form(content, _FORM, str(self.asked))
+        for part, config in (("search", SearchConfig), ("train", TrainConfig)):
+            where = f"{self.asked}: {part}"
+            content["asked"][part] = checked(content["asked"][part], config, where=where)
         return content
 
     def trial(self, number: int) -> Path:

@@ -352,6 +352,33 @@ def test_a_damaged_state_is_named(tmp_path, damage):
         fake_search(tmp_path, tuner="random", trials=3)
 
 
+def test_a_state_that_is_gone_is_named(tmp_path):
+    searched(tmp_path, tuner="random", trials=3)
+    (tmp_path / "tuner.json").unlink()
+    with pytest.raises(UserError, match=r"tuner\.json: no such file.*--overwrite"):
+        fake_search(tmp_path, tuner="random", trials=3)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [("task: rte", "task: [rte]", "train: task: expected one value"),
+     ("trials: 3", "trials: x", "search: trials: expected a whole number, not 'x'"),
+     ("trials: 3", "trails: 3", "search: unknown key 'trails'; did you mean 'trials'?")],
+)  # fmt: skip
+def test_a_mistake_in_what_was_asked_is_named(tmp_path, old, new, message):
+    plan, _, model = fake_search(tmp_path, tuner="random", trials=3)
+    asked = {"search": {"trials": 3}, "train": {"task": "rte"}, "space": []}
+    model.folder.write(asked, plan, {"encoder": "x", "data": {}, "epochs": 3.0})
+    assert model.folder.read()["asked"] == asked
+    file = model.folder.asked
+    text = file.read_text()
+    start = text.index("asked:")
+    file.write_text(text[:start] + text[start:].replace(old, new, 1))
+    with pytest.raises(UserError, match=r"search\.yaml: ") as error:
+        model.folder.read()
+    assert message in str(error.value)
+
+
 def test_a_full_disk_ends_the_chief(tmp_path, monkeypatch):
     _, oracle, _ = fake_search(tmp_path, tuner="random", trials=3)
     monkeypatch.setattr("tuning.oracles.write_json", full)
