@@ -5,7 +5,6 @@ import statistics
 import time
 from collections.abc import Mapping
 from contextlib import redirect_stdout
-from pathlib import Path
 from typing import Any
 
 import keras
