@@ -10,6 +10,8 @@ from tfglue.files import (
     digest_bytes,
     read_json,
     read_text,
+    read_yaml,
+    read_yaml_lines,
     write_json,
 )
 
@@ -52,6 +54,30 @@ def test_json_nested_beyond_reason_is_the_users_mistake(tmp_path):
     (tmp_path / "deep.json").write_text("[" * 100_000)
     with pytest.raises(UserError, match=r"deep\.json: not valid JSON \(nested too deeply\)"):
         read_json(tmp_path / "deep.json")
+
+
+def test_yaml_is_read_with_the_lines_of_its_names(tmp_path):
+    file = tmp_path / "own.yaml"
+    file.write_text("a: 1\nb:\n  - {c: 2}\n  - d: &x\n      e: 3\nf: *x\n")
+    value, lines = read_yaml_lines(file)
+    assert value == {"a": 1, "b": [{"c": 2}, {"d": {"e": 3}}], "f": {"e": 3}}
+    assert lines["a",] == 1 and lines["b", "0", "c"] == 3 and lines["b", "1", "d"] == 4
+    assert lines["f",] == 6
+    file.write_text("")
+    assert read_yaml_lines(file) == (None, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("a: 1\nb: {c: 1,\n  c: 2}", ":3: 'c' is given twice"), ("a: 1\n\n'a': 2", ":3: 'a' is"),
+     ("a: 1\nb: [", ":2: not valid YAML"), ("[" * 100_000, ": not valid YAML (nested too deeply)")],
+)  # fmt: skip
+def test_yaml_that_is_none_is_the_users_mistake(tmp_path, text, message):
+    file = tmp_path / "own.yaml"
+    file.write_text(text)
+    with pytest.raises(UserError) as error:
+        read_yaml(file)
+    assert str(error.value).startswith(f"{file}{message}")
 
 
 def test_a_refused_write_within_a_folder_is_said_of_the_folder(tmp_path):

@@ -14,6 +14,7 @@ from tfglue.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
+    import yaml
 
 
 class CannotWrite(UserError):
@@ -165,14 +166,56 @@ def parse_json(text: str, where: str) -> Any:
 
 
 def read_yaml(path: Path) -> Any:
-    """Reads a YAML file of plain values. Raises UserError that names the file and the line."""
+    """Reads a YAML file of plain values.
+
+    Raises:
+        UserError: it is none, or a name stands in it twice; names the file and the line.
+    """
+    return read_yaml_lines(path)[0]
+
+
+def read_yaml_lines(path: Path) -> tuple[Any, dict[tuple[str, ...], int]]:
+    """What `read_yaml` reads, and the line of each name, by the names that it stands under."""
     import yaml
 
+    loader = None
     try:
-        return yaml.safe_load(read_text(path))
+        loader = yaml.SafeLoader(read_text(path))
+        node = loader.get_single_node()
+        lines = {} if node is None else _lines(node, path)
+        return None if node is None else loader.construct_document(node), lines
     except (yaml.YAMLError, ValueError) as error:  # ValueError: dates and numbers beyond reason.
         line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
         raise UserError(f"{path}:{line}: not valid YAML") from None
+    except RecursionError:
+        raise UserError(f"{path}: not valid YAML (nested too deeply)") from None
+    finally:
+        if loader is not None:
+            loader.dispose()
+
+
+def _lines(node: "yaml.Node", path: Path) -> dict[tuple[str, ...], int]:
+    """Name, with those around it -> line. Raises UserError for one that stands somewhere twice."""
+    import yaml
+
+    lines: dict[tuple[str, ...], int] = {}
+    seen: set[int] = set()  # What an alias repeats has its lines already.
+    left = [((), node)]
+    while left:
+        around, node = left.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            left += [((*around, str(number)), item) for number, item in enumerate(node.value)]
+        elif isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                name, line = (*around, str(key.value)), key.start_mark.line + 1
+                if name in lines:
+                    raise UserError(f"{path}:{line}: '{name[-1]}' is given twice; leave one out")
+                lines[name] = line
+                left.append((name, value))
+    return lines
 
 
 def read_text(path: Path) -> str:

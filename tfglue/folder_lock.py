@@ -1,6 +1,7 @@
 """One process at a time for a folder."""
 
 import fcntl
+import math
 import os
 import shlex
 import socket
@@ -32,7 +33,8 @@ def locked(
     Args:
         folder: what is locked.
         name: the lock's file; a run and the experiment around it have one each.
-        patience: seconds that are waited for a process that has the lock.
+        patience: seconds that are waited for a process that has the lock; `math.inf` for as long as
+            it takes.
         say: told once who is waited for, and how long.
 
     Raises:
@@ -65,8 +67,8 @@ def _lock(
             stream.close()
             if time.monotonic() < until:
                 if not waits:
-                    say(f"{folder}: waiting {patience:g} s at most for another process "
-                        f"({holder}) to end")
+                    limit = f" {patience:g} s at most" if math.isfinite(patience) else ""
+                    say(f"{folder}: waiting{limit} for another process ({holder}) to end")
                 waits = True
                 time.sleep(_POLL_SECONDS)
                 continue

@@ -16,6 +16,7 @@ SPREADS = ("log", "uniform", "int", "choice")
 _FORMS = "log:LOW:HIGH, uniform:LOW:HIGH, int:LOW:HIGH[:STEP] or choice:A,B,..."
 _DIGITS = 4
 _MOVED_IN = 1e-3
+_LARGEST = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -183,6 +184,8 @@ def _number(text: str, whole: bool, where: str) -> float | int:
     except ValueError:
         noun = "a whole number" if whole else "a number"
         raise UserError(f"{where}: expected {noun}, not '{text}'") from None
+    if whole and abs(value) > _LARGEST:
+        raise UserError(f"{where}: expected a whole number of at most {_LARGEST}, not '{text}'")
     return int(value) if whole else value
 
 

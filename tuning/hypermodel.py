@@ -5,7 +5,6 @@ import statistics
 import time
 from collections.abc import Mapping
 from contextlib import redirect_stdout
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -89,7 +88,8 @@ class RunHyperModel(keras_tuner.HyperModel):
     def _fit(
         self, hp: keras_tuner.HyperParameters, trial: int, rung: Rung | None
     ) -> TrialRecord:
-        began, place, values = time.monotonic(), self._place(trial, rung), self.values(hp)
+        began, values = time.monotonic(), self.values(hp)
+        place = self.folder.place(trial, hp.values)
         first = values.get("seed", self.plan.base.get("seed", 0))
         seeds = range(first, first + self.plan.seeds)
         places = [place / "seeds" / str(s) for s in seeds] if self.plan.seeds > 1 else [place]
@@ -124,13 +124,6 @@ class RunHyperModel(keras_tuner.HyperModel):
             tuple(scores), tuple(str(path.relative_to(self.folder.path)) for path in places),
             epochs, time.monotonic() - began, message, rung.continues if rung else None,
         )
-
-    def _place(self, trial: int, rung: Rung | None) -> Path:
-        """The folder of the runs: of a trial that goes on, where it began."""
-        before = rung.continues if rung else None
-        while before is not None:
-            trial, before = before, self.folder.record(before).continues
-        return self.folder.trial(trial)
 
     def _train(
         self, run: RunFolder, settings: Mapping[str, Any], rung: Rung | None, trial: int

@@ -26,6 +26,7 @@ from tfglue.form import check_form
 from tuning.dimension import Dimension
 from tuning.hyperband import OVER, Brackets
 from tuning.plan import SearchPlan
+from tuning.search_folder import SearchFolder
 
 SCORE = "score"
 """What oracles call the score of a trial, whatever metric it is."""
@@ -47,11 +48,13 @@ class Resumable:
         path: the file of the state; an oracle goes on from it where it is there.
         space: parameter -> dimension.
         on_end: called with the number of each trial that ends.
+        in_training: whether a worker of an earlier session is still at a trial.
         options: of the oracle itself.
     """
 
     def __init__(
-        self, path: Path, space: Mapping[str, Dimension], on_end: Callable[[int], None], **options
+        self, path: Path, space: Mapping[str, Dimension], on_end: Callable[[int], None],
+        in_training: Callable[[Trial], bool], **options,
     ):
         hyperparameters = keras_tuner.HyperParameters()
         for dimension in space.values():
@@ -61,7 +64,8 @@ class Resumable:
             # Who trains the trials decides when too many have failed.
             max_consecutive_failed_trials=10**9, **options,
         )
-        self.path, self.space, self.on_end = path, dict(space), on_end
+        self.path, self.space = path, dict(space)
+        self.on_end, self._in_training = on_end, in_training
         self.elapsed: dict[str, float] = {}
         self.failure: Exception | None = None
         self._began = time.monotonic()
@@ -122,13 +126,24 @@ class Resumable:
     def end_trial(self, trial: Trial) -> None:
         """Takes note of a trial that is over, and writes the state."""
         with self._failures():
+            if trial.trial_id in self.end_order:  # Two workers had it.
+                self._let_go(trial.trial_id)
+                return
             # From another process come values of 32 bits.
             trial.hyperparameters = self.trials[trial.trial_id].hyperparameters
             self.elapsed[trial.trial_id] = self.seconds
-            super().end_trial(trial)
-            # A worker of a chief before this one may have ended what waits to be begun again.
-            self._retry_queue = [name for name in self._retry_queue if name != trial.trial_id]
+            # Before the state, with which a trial is over for good: what a kill keeps from being
+            # told is told when the trial ends again.
             self.on_end(int(trial.trial_id))
+            super().end_trial(trial)
+            self._let_go(trial.trial_id)
+
+    def _let_go(self, trial_id: str) -> None:
+        """Gives a trial that is over to nobody, whoever had it or waited to begin it again."""
+        self._retry_queue = [name for name in self._retry_queue if name != trial_id]
+        self.ongoing_trials = {
+            worker: one for worker, one in self.ongoing_trials.items() if one.trial_id != trial_id
+        }
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
@@ -165,12 +180,17 @@ class Resumable:
             raise UserError(f"{self.path}: damaged; restore the file") from None
         self.elapsed = content["elapsed"]
         self._began = time.monotonic() - max(self.elapsed.values(), default=0.0)
-        # What was under way goes on first. An oracle writes its state before it lets go of a
-        # trial that is over.
+        # Workers on other machines outlive a chief, and keep their trials. What else was under way
+        # goes on first. An oracle writes its state before it lets go of a trial that is over.
         waiting = [*self._retry_queue, *(t.trial_id for t in self.ongoing_trials.values())]
-        self.ongoing_trials = {}
+        self.ongoing_trials = {
+            worker: trial for worker, trial in self.ongoing_trials.items()
+            if trial.status not in OVER and self._in_training(trial)
+        }
+        self.tuner_ids |= set(self.ongoing_trials)  # They are to hear of the end, too.
+        kept = {trial.trial_id for trial in self.ongoing_trials.values()}
         self._retry_queue = [
-            name for name in sorted(set(waiting), reverse=True)
+            name for name in sorted(set(waiting) - kept, reverse=True)
             if self.trials[name].status not in OVER
         ]
 
@@ -225,24 +245,34 @@ class GridOracle(Resumable, keras_tuner.Oracle):
 
 
 def build_oracle(
-    plan: SearchPlan, path: Path, max_epochs: int, on_end: Callable[[int], None]
+    plan: SearchPlan, folder: SearchFolder, max_epochs: int, on_end: Callable[[int], None]
 ) -> Resumable:
-    """The oracle of a search, gone on with where `path` is there.
+    """The oracle of a search, gone on with where the folder has its state.
 
     Args:
         plan: the search.
-        path: file of its state.
+        folder: where it goes.
         max_epochs: of a run of Hyperband that goes all the way.
         on_end: called with the number of each trial that ends.
 
     Raises:
-        UserError: the file is damaged.
+        UserError: the state is damaged, or gone.
     """
     config = plan.config
+    if folder.records() and not folder.tuner.is_file():
+        # What it would propose anew need not be what the trials of the same numbers have tried.
+        raise UserError(
+            f"{folder.tuner}: no such file, and trials are over; restore it, or begin anew with "
+            "--overwrite"
+        )
+
+    def in_training(trial: Trial) -> bool:
+        return folder.in_training(folder.place(int(trial.trial_id), trial.hyperparameters.values))
+
     # keras-tuner takes 0 for no seed, and draws of neighbouring seeds overlap.
     seed = int(np.random.SeedSequence(plan.search_seed).generate_state(1)[0]) or 1
     shared = dict(
-        path=path, space=plan.space, on_end=on_end, seed=seed,
+        path=folder.tuner, space=plan.space, on_end=on_end, in_training=in_training, seed=seed,
         objective=keras_tuner.Objective(SCORE, "max" if plan.higher_is_better else "min"),
     )
     if config.tuner == "hyperband":

@@ -1,7 +1,7 @@
 """What a search is to do, decided and checked before anything is trained."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -158,7 +158,7 @@ def _without_fixed(asked: AskedSpace, train: Mapping[str, Any], notes: list[str]
     if dropped:
         notes.append(f"not searched, since given: {', '.join(dropped)}")
     texts = {name: text for name, text in asked.texts.items() if name not in fixed}
-    return AskedSpace(asked.name, texts, asked.given, asked.settings, asked.trials, asked.seed)
+    return replace(asked, texts=texts)
 
 
 def _check_seed(

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,9 +9,6 @@ from tfglue.figure import new_figure, save_figure
 from tuning.dimension import Dimension, Value
 from tuning.importance import Importance
 from tuning.trial_record import FINISHED, TrialRecord
-
-if TYPE_CHECKING:
-    pass
 
 _COLOUR = "#1f6fb2"
 _BEST = "#d9791e"
@@ -92,6 +88,8 @@ def plot_progress(
         metric: what the score is.
         path: where the picture goes.
     """
+    from matplotlib.ticker import MaxNLocator
+
     figure = new_figure(9, 3.8)
     left, right = figure.subplots(1, 2, sharey=True)
     over = sorted(records, key=lambda record: elapsed.get(record.trial, 0.0))
@@ -115,6 +113,8 @@ def plot_progress(
         panel.set_xlabel(label)
         panel.grid(alpha=0.3)
         panel.spines[["top", "right"]].set_visible(False)
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
+    right.set_xlim(left=0)
     left.set_ylabel(metric)
     figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=3,
                   fontsize="small", frameon=False)

@@ -79,9 +79,9 @@ class SearchProgress:
         score = "no score" if record.score is None else f"{self.plan.metric} {record.score:.4f}"
         kind = "" if record.status == FINISHED else f" ({record.status})"
         known = f", best {best.score:.4f} (trial {best.trial})" if best else ""
-        of = f" of {self._total}" if self._total else ""
+        count = f", {len(records)} of {self._total}" if self._total else ""
         self.say(
-            f"trial {trial}, {len(records)}{of}: {score}{kind}{known}; {shown(record.values)}; "
+            f"trial {trial}{count}: {score}{kind}{known}; {shown(record.values)}; "
             f"{record.seconds:.1f} s{self._left(records)}"
         )
         if self._bar is not None:

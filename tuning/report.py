@@ -8,6 +8,7 @@ from typing import Any
 from tfglue.comma_separated import csv_text
 from tfglue.errors import UserError
 from tfglue.evaluate import EVALUATION, evaluation
+from tfglue.experiment import written_out
 from tfglue.files import atomic_folder, read_json, write_json, write_text
 from tfglue.form import check_form
 from tfglue.manifest import command
@@ -29,6 +30,7 @@ _FORM = {
     "best": {"trial": int}, "dev": {str: {str: {str: object}}}, "settings_scored_on_dev": [int],
 }
 _OF_THE_SEARCH = ("tune_split", "train_fraction", "dev_examples")
+_SOME_ROWS = ("train_fraction", "train_examples", "dev_examples")
 
 
 def write_report(
@@ -83,8 +85,8 @@ def write_report(
             "values": dict(best.values),
             "tune": {"score": best.score, **_spread(list(best.scores))},
             "run": str(folder.best),
-            "command": chosen.manifest()["command"],
-            "command_on_all_rows": _command_on_all_rows(plan, best, chosen),
+            "command": best_command(plan, best, chosen),
+            "command_on_all_rows": best_command(plan, best, chosen, all_rows=True),
         },
         "dev": dev,
         "settings_scored_on_dev": sorted({best.trial, *before.get("settings_scored_on_dev", [])}),
@@ -190,9 +192,23 @@ def _counts(records: Sequence[TrialRecord]) -> dict[str, int]:
     return {status: statuses.count(status) for status in dict.fromkeys(statuses)}
 
 
-def _command_on_all_rows(plan: SearchPlan, best: TrialRecord, run: RunFolder) -> str:
-    """How to train with the best settings and no rows held out."""
-    settings, config = trial_settings(plan.base, best.values), run.manifest()["config"]
+def best_command(
+    plan: SearchPlan, best: TrialRecord, run: RunFolder, all_rows: bool = False
+) -> str:
+    """How to train with the best settings, into a folder of its own.
+
+    Args:
+        plan: the search.
+        best: the best trial.
+        run: of its runs the best.
+        all_rows: with no rows held out; else the same run again.
+    """
+    settings, config = written_out(trial_settings(plan.base, best.values)), run.manifest()["config"]
     settings |= {name: config[name] for name in ("epochs", "seed")}
-    kept = {name: value for name, value in settings.items() if name not in _OF_THE_SEARCH}
+    if not all_rows:
+        return command(settings, f"saved_models/{plan.task}-best")
+    left_out = [*_OF_THE_SEARCH]
+    if any(name in settings for name in _SOME_ROWS):
+        left_out.append("activations")  # The store holds no other rows; its encoder is in --init.
+    kept = {name: value for name, value in settings.items() if name not in left_out}
     return command(kept, f"saved_models/{plan.task}-tuned")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfglue.aligned_table import aligned_table
 from tuning.importance import LEAST
 from tuning.plan import SearchPlan
 from tuning.progress import shown
@@ -25,13 +26,14 @@ def report_lines(
         complete: trials whose runs are finished.
     """
     ranked = sorted(complete, key=lambda one: one.score, reverse=plan.higher_is_better)
-    lines = ["", f"{'trial':>5}  {plan.metric:>10}  {'epochs':>6}  {'s':>6}  settings"]
+    rows = [("trial", plan.metric, "epochs", "s", "settings")]
     for record in ranked[:_SHOWN]:
         mark = "" if record.status == FINISHED else f" ({record.status})"
-        lines.append(
-            f"{record.trial:>5}  {record.score:>10.4f}  {record.epochs:>6g}  "
-            f"{record.seconds:>6.1f}  {shown(record.values)}{mark}"
-        )
+        rows.append((
+            str(record.trial), f"{record.score:.4f}", f"{record.epochs:g}",
+            f"{record.seconds:.1f}", f"{shown(record.values)}{mark}",
+        ))
+    lines = ["", *aligned_table(rows, text=(4,))]
     if len(ranked) > _SHOWN:
         lines.append(f"... and {len(ranked) - _SHOWN} more: {folder.table}")
     counts = ", ".join(f"{count} {status}" for status, count in report["by_status"].items())

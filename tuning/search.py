@@ -51,8 +51,13 @@ def _search(argv: Sequence[str] | None) -> None:
         tasks.expand(train["task"])  # An unknown name is answered before TensorFlow is loaded.
     check_packages()
     quiet_tensorflow()
-    from tuning.session import search as run_search
-
+    try:
+        from tuning.session import search as run_search
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] in ("tuning", "tfglue"):
+            raise
+        keras_tuner = next(package for package in PACKAGES if package.extra == "tune")
+        raise UserError(f"a package does not work ({error}); {mend(keras_tuner)}") from None
     run_search(search, train, flags.space)
 
 
@@ -63,8 +68,15 @@ def check_packages() -> None:
     """
     for package in PACKAGES:
         needed = package.extra == "tune" or package.module in ("sklearn", "scipy")
-        if needed and find_spec(package.module) is None:
+        if needed and not _installed(package.module):
             raise UserError(f"{package.name} is not installed; {mend(package)}")
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 if __name__ == "__main__":

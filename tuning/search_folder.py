@@ -1,24 +1,33 @@
 """The folder of a search: what was asked, its trials, and what they came to."""
 
+import math
 import shlex
 import shutil
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tfglue.config import TrainConfig
 from tfglue.errors import UserError
 from tfglue.files import check_writable, read_yaml, write_text
-from tfglue.folder_lock import locked
+from tfglue.flags import checked
+from tfglue.folder_lock import Occupied, locked
 from tfglue.form import check_form
 from tfglue.output import free_output
 from tfglue.run_folder import RunFolder
 from tfglue.task_choice import Say
+from tuning.config import SearchConfig
 from tuning.plan import SearchPlan
+from tuning.rung import Rung
 from tuning.trial_record import TrialRecord
 
 FORMAT = "tfglue.search.v1"
+
+_TRIAL_LOCK = ".trial.lock"
+"""Of whoever trains a trial, from before its first run until the chief knows what it came to."""
 
 _FORM = {
     "asked": {"search": {str: object}, "train": {str: object}, "space": [str]},
@@ -101,10 +110,28 @@ class SearchFolder:
         Raises:
             Occupied: a process still trains one.
         """
-        for pattern in ("*/.lock", "*/seeds/*/.lock"):
-            for lock in sorted(self.trials.glob(pattern)):
-                with locked(lock.parent, patience=seconds, say=say):
-                    pass
+        for lock in sorted(self.trials.glob(f"*/{_TRIAL_LOCK}")):
+            with locked(lock.parent, _TRIAL_LOCK, patience=seconds, say=say):
+                pass
+
+    def training(self, place: Path, say: Say) -> AbstractContextManager[None]:
+        """Keeps other workers from a trial while the block runs; waits for one that is at it.
+
+        Args:
+            place: of the trial.
+            say: told who is waited for.
+        """
+        return locked(place, _TRIAL_LOCK, patience=math.inf, say=say)
+
+    def in_training(self, place: Path) -> bool:
+        """Whether a process is at a trial, on this machine or another one."""
+        if not (place / _TRIAL_LOCK).exists():
+            return False
+        try:
+            with locked(place, _TRIAL_LOCK):
+                return False
+        except Occupied:
+            return True
 
     def clear(self) -> None:
         """Deletes the search, but for hidden files such as its lock."""
@@ -137,11 +164,27 @@ class SearchFolder:
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise UserError(f"{self.asked}: expected format {FORMAT}; restore the file")
         check_form(content, _FORM, str(self.asked))
+        for part, config in (("search", SearchConfig), ("train", TrainConfig)):
+            where = f"{self.asked}: {part}"
+            content["asked"][part] = checked(content["asked"][part], config, where=where)
         return content
 
     def trial(self, number: int) -> Path:
         """Folder of a trial: a run, or with several seeds runs under ``seeds/``."""
         return self.trials / f"{number:04d}"
+
+    def place(self, number: int, values: Mapping[str, Any]) -> Path:
+        """Folder of what a trial trains: of one that goes on with another's, where that began.
+
+        Args:
+            number: of the trial.
+            values: what keras-tuner says of it.
+        """
+        rung = Rung.of(values)
+        before = rung.continues if rung else None
+        while before is not None:
+            number, before = before, self.record(before).continues
+        return self.trial(number)
 
     def log(self, number: int) -> Path:
         """What the runs of a trial printed."""

@@ -75,7 +75,8 @@ def search(
         folder = SearchFolder.free(plan.task)
     try:
         with locked(folder.path, ".search.lock"):
-            if role.alone:  # Workers elsewhere outlive a chief, and go on with the next one.
+            # Workers elsewhere outlive a chief, and go on with the next one, in the same search.
+            if role.alone or where.get("overwrite"):
                 folder.wait_for_workers(_PATIENCE, say)
             _begin(folder, asked, plan, inputs, bool(where.get("overwrite")))
             return _run(folder, plan, inputs, role, say)
@@ -174,7 +175,7 @@ def _run(
 ) -> dict[str, Any]:
     max_epochs = inputs.whole_epochs
     progress = SearchProgress(plan, folder, say)
-    oracle = build_oracle(plan, folder.tuner, max_epochs, progress.ended)
+    oracle = build_oracle(plan, folder, max_epochs, progress.ended)
     with progress.running(oracle):
         _train_all(oracle, folder, plan, max_epochs, role)
     return write_report(plan, folder, oracle.elapsed, say)

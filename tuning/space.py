@@ -1,25 +1,19 @@
 """What is searched: dimensions from shipped spaces, the user's files and flags."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tfglue.config import TrainConfig
 from tfglue.errors import UserError, suggestion
-from tfglue.files import read_yaml
-from tfglue.flags import checked
-from tfglue.training_recipe import NOT_IN_RECIPES
 from tuning.dimension import Dimension, read_dimension
-from tuning.models import MODELS
-from tuning.searchable import find_searchable
+from tuning.searchable import PARTS, find_searchable
+from tuning.space_file import SpaceFile
 
 SPACES = Path(__file__).parent / "spaces"
 
 SEED = "seed"
 
-_KEYS = ("model", "trials", "settings", "space", "tasks")
-_KEYS_OF_TASK = ("trials", "settings", "space")
 _LEFT_OUT = "none"
 """Takes a parameter out of the space that it is in otherwise."""
 
@@ -31,6 +25,7 @@ class AskedSpace:
     Args:
         name: of the shipped space or file that it began with; None for flags alone.
         texts: parameter -> its dimension as text.
+        places: parameter -> where that is said, for messages.
         given: parameters that a flag names itself.
         settings: settings of training that the file has for all trials.
         trials: how many its authors ran; None where it does not say.
@@ -39,6 +34,7 @@ class AskedSpace:
 
     name: str | None
     texts: Mapping[str, str]
+    places: Mapping[str, str]
     given: frozenset[str]
     settings: Mapping[str, Any] = field(default_factory=dict)
     trials: int | None = None
@@ -51,12 +47,12 @@ def asked_space(words: Sequence[str], model: str, task: str) -> AskedSpace:
     Args:
         words: each is ``name=dimension``, the name of a shipped space, or a YAML file; without
             any, the shipped space of the model's name.
-        model: one of `MODELS`.
+        model: one of `tuning.models.MODELS`.
         task: whose own part of a file counts.
 
     Raises:
-        UserError: a word is none of these, a parameter is named twice, two files are named, or a
-            file is no space or one of another model.
+        UserError: a word is none of these, a parameter is named twice or taken out of a space
+            that it is not in, two files are named, or a file is no space or one of another model.
     """
     flags, files = {}, []
     for word in words:
@@ -73,10 +69,15 @@ def asked_space(words: Sequence[str], model: str, task: str) -> AskedSpace:
     if files or not flags:
         asked = _read_file(files[0] if files else model, model, task)
     else:
-        asked = AskedSpace(None, {}, frozenset())
+        asked = AskedSpace(None, {}, {}, frozenset())
+    for name in (name for name, text in flags.items() if text == _LEFT_OUT):
+        if name not in asked.texts:
+            known = suggestion(name, asked.texts) if files else f"; name one, too: --space {model}"
+            raise UserError(f"--space {name}=none: there is no {name} in the space{known}")
     texts = {name: text for name, text in (asked.texts | flags).items() if text != _LEFT_OUT}
     seed = None if SEED in flags else texts.pop(SEED, None)
-    return AskedSpace(asked.name, texts, frozenset(flags), asked.settings, asked.trials, seed)
+    places = {**asked.places, **{name: f"--space {name}" for name in flags}}
+    return replace(asked, texts=texts, places=places, given=frozenset(flags), seed=seed)
 
 
 def read_space(asked: AskedSpace, base: Mapping[str, Any]) -> dict[str, Dimension]:
@@ -89,10 +90,10 @@ def read_space(asked: AskedSpace, base: Mapping[str, Any]) -> dict[str, Dimensio
         raise UserError("--space: nothing is searched; add name=dimension")
     found = {}
     for name, text in asked.texts.items():
-        where = f"--space {name}" if name in asked.given else f"space {asked.name}: {name}"
+        where = asked.places[name]
         setting = find_searchable(name, base, where)
         found[name] = read_dimension(name, text, setting.kind, setting.check, where)
-    for owner in ("head", "adapter"):
+    for owner in PARTS:
         parts = [name for name in found if name.startswith(f"{owner}.")]
         if owner in found and parts:
             raise UserError(f"--space {parts[0]}: {owner} itself is searched; search one of them")
@@ -112,47 +113,7 @@ def _read_file(name: str, model: str, task: str) -> AskedSpace:
             f"--space: '{name}' is neither name=dimension, nor a shipped space "
             f"({', '.join(shipped)}), nor a file{suggestion(name, shipped)}"
         )
-    content = _mapping(read_yaml(path) or {}, str(path), _KEYS)
-    own = content.get("model", model)
-    if own not in MODELS:
-        raise UserError(
-            f"{path}: model: unknown value '{own}'{suggestion(str(own), MODELS)} "
-            f"(expected one of: {', '.join(MODELS)})"
-        )
-    if own != model:
-        raise UserError(f"--space {name}: a space of --model {own}, not of {model}")
-    parts = {"": content}
-    for other, part in _mapping(content.get("tasks") or {}, f"{path}: tasks").items():
-        parts[other] = _mapping(part or {}, f"{path}: tasks: {other}", _KEYS_OF_TASK)
-    settings: dict[str, Any] = {}
-    texts: dict[str, str] = {}
-    trials = None
-    for other, part in parts.items():
-        where = f"{path}: tasks: {other}" if other else str(path)
-        of_part = checked(
-            _mapping(part.get("settings") or {}, f"{where}: settings"), TrainConfig,
-            where=f"{where}: settings",
-        )
-        for misplaced in (n for n in of_part if n in NOT_IN_RECIPES):
-            raise UserError(f"{where}: '{misplaced}' belongs on the command line, not in a space")
-        searched = _mapping(part.get("space") or {}, f"{where}: space")
-        own_trials = part.get("trials")
-        if own_trials is not None and (type(own_trials) is not int or own_trials < 1):
-            raise UserError(f"{where}: trials: expected a whole number, not '{own_trials}'")
-        if other in ("", task):
-            settings |= of_part
-            texts |= {key: str(text) for key, text in searched.items()}
-            trials = own_trials or trials
-    return AskedSpace(name, texts, frozenset(), settings, trials)
-
-
-def _mapping(value: Any, where: str, known: Sequence[str] = ()) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise UserError(f"{where}: expected 'name: value' lines")
-    for key in value:
-        if known and key not in known:
-            raise UserError(
-                f"{where}: unknown key '{key}'{suggestion(str(key), known)} "
-                f"(known: {', '.join(known)})"
-            )
-    return {str(key): item for key, item in value.items()}
+    file = SpaceFile(path, task)
+    if file.model not in (None, model):
+        raise UserError(f"--space {name}: a space of --model {file.model}, not of {model}")
+    return AskedSpace(name, file.texts, file.places, frozenset(), file.settings, file.trials)

@@ -41,12 +41,15 @@ def work(oracle: Oracle, name: str, hypermodel: RunHyperModel) -> None:
         if trial.status == "IDLE":  # Hyperband waits for trials of other workers.
             time.sleep(_IDLE_SECONDS)
             continue
-        record = hypermodel.fit(trial.hyperparameters, trial=int(trial.trial_id))
-        score = _told(record, hypermodel)
-        trial.status = "FAILED" if score is None else "COMPLETED"
-        if score is not None:
-            oracle.update_trial(trial.trial_id, {SCORE: score})
-        oracle.end_trial(trial)
+        number, folder = int(trial.trial_id), hypermodel.folder
+        # Until the chief has heard of the end, so that a new one knows who has what.
+        with folder.training(folder.place(number, trial.hyperparameters.values), print):
+            record = hypermodel.fit(trial.hyperparameters, trial=number)
+            score = _told(record, hypermodel)
+            trial.status = "FAILED" if score is None else "COMPLETED"
+            if score is not None:
+                oracle.update_trial(trial.trial_id, {SCORE: score})
+            oracle.end_trial(trial)
 
 
 def _told(record: TrialRecord, hypermodel: RunHyperModel) -> float | None:

@@ -59,7 +59,7 @@ def fake_search(path, killer=lambda point: None, space=SPACE, **search):
     """Plan, oracle (gone on with where there is a state) and model of a search in a folder."""
     plan = make_plan(search, {"task": "rte", "data": "sample"}, space)
     folder = SearchFolder(path)
-    oracle = build_oracle(plan, folder.tuner, MAX_EPOCHS, lambda trial: killer("ended"))
+    oracle = build_oracle(plan, folder, MAX_EPOCHS, lambda trial: killer("ended"))
     save = oracle.save
 
     def saved():

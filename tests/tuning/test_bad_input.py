@@ -1,5 +1,6 @@
 """Mistakes end the command in one line, before anything is trained."""
 
+import importlib.abc
 import sys
 
 import pytest
@@ -61,6 +62,33 @@ def test_a_missing_package_comes_with_the_command_that_installs_it(package, caps
     monkeypatch.setitem(sys.modules, package, None)
     error = failed(["--task", "rte"], capsys)
     assert 'pip install "tfglue[tune]"' in error or "pip install --upgrade" in error
+
+
+class Refuses(importlib.abc.MetaPathFinder):
+    """Stands for packages that are not there, or that cannot be loaded."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname == self.package:
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
+
+    def __init__(self, package):
+        self.package = package
+
+
+@pytest.mark.parametrize(
+    ("package", "message"),
+    [("keras_tuner", "keras-tuner is not installed"), ("grpc", "No module named 'grpc'")],
+)
+def test_a_package_that_cannot_be_loaded_comes_with_the_command(
+    package, message, capsys, monkeypatch
+):
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("tuning.session", "tuning.service"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Refuses(package), *sys.meta_path])
+    error = failed(["--task", "rte"], capsys)
+    assert message in error and 'pip install "tfglue[tune]"' in error
 
 
 def test_a_folder_that_is_no_search(capsys, tmp_path):

@@ -92,6 +92,8 @@ def test_values_of_32_bits_are_cleaned_to_the_same(text):
         ("weight_decay", "uniform:-1:1", float, "weight_decay: must be at least 0"),
         ("batch_size", "uniform:8:16", int, "expected int:8:16 or log:8:16"),
         ("batch_size", "int:8:16.5", int, "expected a whole number, not '16.5'"),
+        ("batch_size", "int:8:99999999999999999999", int, "of at most 2147483647, not '9999999"),
+        ("batch_size", "log:8:1e12", int, "of at most 2147483647, not '1e12'"),
         ("batch_size", "int:8:16:0", int, "expected a step from 1 to 8, not 0"),
         ("batch_size", "int:8:16:9", int, "expected a step from 1 to 8, not 9"),
         ("batch_size", "choice:8,8", int, "8 is given twice"),

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -97,6 +98,80 @@ def test_the_grid_is_every_combination_in_order(tmp_path):
     assert [values for values, _ in found.values()] == [
         {"learning_rate": rate, "batch_size": size} for rate in rates for size in (8, 16)
     ]
+
+
+def begun(oracle, *workers):
+    """Worker -> the number of the trial that it is given."""
+    return {name: int(oracle.create_trial(name).trial_id) for name in workers}
+
+
+@pytest.mark.parametrize("tuner", ["random", "hyperband"])
+def test_a_new_chief_leaves_its_trial_to_a_worker_that_is_still_at_it(tmp_path, tuner):
+    _, oracle, model = fake_search(tmp_path, tuner=tuner)
+    # With Hyperband the second is a run that goes on, so that it is trained in the first's place.
+    if tuner == "hyperband":
+        while not (trial := oracle.create_trial("a")).hyperparameters.values.get("tuner/trial_id"):
+            trained(oracle, model, trial)
+    assert begun(oracle, "a", "b", "c").keys() == {"a", "b", "c"}
+    first = begun(oracle, "a", "b", "c")  # The same again: who has a trial goes on with it.
+    living = oracle.ongoing_trials["a"]
+    place = model.folder.place(first["a"], living.hyperparameters.values)
+    assert (place == model.folder.trial(first["a"])) == (tuner == "random")
+    with model.folder.training(place, pytest.fail):
+        _, oracle, model = fake_search(tmp_path, tuner=tuner)
+        # Those of b and c, who are gone, are given to whoever comes.
+        assert begun(oracle, "d", "b") == {"d": first["b"], "b": first["c"]}
+        assert begun(oracle, "a") == {"a": first["a"]}
+        assert "a" in oracle.tuner_ids  # The chief waits until it has heard of the end.
+        trained(oracle, model, living)
+        assert begun(oracle, "a").values() != {first["a"]}
+    _, oracle, _ = fake_search(tmp_path, tuner=tuner)
+    assert first["a"] not in begun(oracle, "a", "b", "c", "d", "e").values()
+
+
+def trained(oracle, model, trial):
+    record = model.fit(trial.hyperparameters, trial=int(trial.trial_id))
+    oracle.update_trial(trial.trial_id, {"score": record.score})
+    trial.status = "COMPLETED"
+    oracle.end_trial(trial)
+
+
+def test_of_two_workers_with_one_trial_the_second_waits_and_does_not_train_it_again(tmp_path):
+    _, oracle, model = fake_search(tmp_path, tuner="random", trials=1)
+    trial = oracle.create_trial("first")
+    second = FakeModel(model.plan, model.folder)
+    _, other, _ = fake_search(tmp_path, tuner="random", trials=1)  # Gives it out again.
+    ended = []
+    oracle.on_end = other.on_end = ended.append
+    with model.folder.training(model.folder.trial(0), pytest.fail):
+        waits = threading.Thread(target=work, args=(other, "second", second), daemon=True)
+        waits.start()
+        while "second" not in other.ongoing_trials:
+            assert waits.is_alive()
+        trained(other, model, trial)
+        assert waits.is_alive() and not second.trained
+    waits.join(20)
+    assert not waits.is_alive() and not second.trained and model.trained == [0]
+    assert ended == [0]  # What the second one says of it is no news.
+
+
+def test_what_a_kill_keeps_from_being_told_is_told_when_the_search_goes_on(tmp_path):
+    told = []
+    for points in (1, 99):
+        left = points
+
+        def killer(point):
+            nonlocal left
+            if point == "ended":
+                left -= 1
+                if left == 0:
+                    raise Killed(point)
+                told.append(point)
+
+        _, oracle, model = fake_search(tmp_path, killer, tuner="random", trials=2)
+        with pytest.raises(Killed) if points == 1 else nullcontext():
+            work(oracle, "worker0", model)
+    assert len(told) == 2
 
 
 def test_a_search_may_be_given_more_trials(tmp_path):
@@ -275,6 +350,33 @@ def test_a_damaged_state_is_named(tmp_path, damage):
     file.write_text(damage)
     with pytest.raises(UserError, match=r"tuner\.json"):
         fake_search(tmp_path, tuner="random", trials=3)
+
+
+def test_a_state_that_is_gone_is_named(tmp_path):
+    searched(tmp_path, tuner="random", trials=3)
+    (tmp_path / "tuner.json").unlink()
+    with pytest.raises(UserError, match=r"tuner\.json: no such file.*--overwrite"):
+        fake_search(tmp_path, tuner="random", trials=3)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [("task: rte", "task: [rte]", "train: task: expected one value"),
+     ("trials: 3", "trials: x", "search: trials: expected a whole number, not 'x'"),
+     ("trials: 3", "trails: 3", "search: unknown key 'trails'; did you mean 'trials'?")],
+)  # fmt: skip
+def test_a_mistake_in_what_was_asked_is_named(tmp_path, old, new, message):
+    plan, _, model = fake_search(tmp_path, tuner="random", trials=3)
+    asked = {"search": {"trials": 3}, "train": {"task": "rte"}, "space": []}
+    model.folder.write(asked, plan, {"encoder": "x", "data": {}, "epochs": 3.0})
+    assert model.folder.read()["asked"] == asked
+    file = model.folder.asked
+    text = file.read_text()
+    start = text.index("asked:")
+    file.write_text(text[:start] + text[start:].replace(old, new, 1))
+    with pytest.raises(UserError, match=r"search\.yaml: ") as error:
+        model.folder.read()
+    assert message in str(error.value)
 
 
 def test_a_full_disk_ends_the_chief(tmp_path, monkeypatch):

@@ -183,7 +183,7 @@ def test_a_finished_search_is_not_repeated_and_says_the_same(killed_and_resumed,
     ("train", "options", "space", "message"),
     [
         ({"task": "rte"}, {}, (), "--resume: task was sst, now rte"),
-        ({"epochs": 3}, {}, (), "--resume: epochs was 2, now 3"),
+        ({"epochs": 3}, {}, (), "--resume: epochs was 2.0, now 3"),
         ({}, {"tuner": "grid"}, (), "--resume: tuner was random, now grid"),
         ({}, {}, ["learning_rate=log:1e-5:1e-2"], "--resume: the space of"),
         ({"resume": False}, {}, (), "add --resume to go on with it, --overwrite"),

@@ -11,7 +11,7 @@ import pytest
 from tests.tuning.fake import fake_search
 from tfglue.errors import UserError
 from tfglue.files import CannotWrite
-from tfglue.folder_lock import Occupied, locked
+from tfglue.folder_lock import Occupied
 from tuning.search_folder import SearchFolder
 from tuning.service import OracleClient, Workers, chief_errors, serve
 from tuning.worker import work
@@ -79,19 +79,19 @@ def test_a_worker_that_does_not_end_is_killed():
     worker.stdout.close()
 
 
-@pytest.mark.parametrize("place", ["trials/0001", "trials/0001/seeds/0"])
-def test_a_search_waits_for_workers_of_its_last_session(tmp_path, place):
-    holder = locked(tmp_path / place)
+def test_a_search_waits_for_workers_of_its_last_session(tmp_path):
+    place = tmp_path / "trials" / "0001"
+    holder = SearchFolder(tmp_path).training(place, print)
     holder.__enter__()
     threading.Timer(0.5, holder.__exit__, (None, None, None)).start()
     said = []
     SearchFolder(tmp_path).wait_for_workers(20, said.append)
     (line,) = said
-    assert f"{tmp_path / place}: waiting 20 s at most for another process (process " in line
+    assert f"{place}: waiting 20 s at most for another process (process " in line
 
 
 def test_it_says_who_does_not_end(tmp_path):
-    with locked(tmp_path / "trials" / "0001"):
+    with SearchFolder(tmp_path).training(tmp_path / "trials" / "0001", print):
         began = time.monotonic()
         with pytest.raises(Occupied, match=r"0001: another process .*\(process \d+ on .*python"):
             SearchFolder(tmp_path).wait_for_workers(0.3, lambda line: None)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tfglue import tasks
 from tfglue.errors import UserError
 from tuning.plan import make_plan
 from tuning.space import asked_space, shipped_spaces
@@ -110,7 +111,7 @@ def test_a_file_of_the_user(tmp_path):
     assert made.config.trials == 7
     assert (made.base["epochs"], made.base["batch_size"]) == (2, 8)
     file.write_text(file.read_text() + "    trials: 9\n  rte: {trials: 0}\n")
-    with pytest.raises(UserError, match="tasks: rte: trials: expected a whole number, not '0'"):
+    with pytest.raises(UserError, match=r"own\.yaml:10: trials: expected a whole number, not '0'"):
         plan([str(file)])
     file.write_text(file.read_text().replace("trials: 0", "trials: 8"))
     assert plan([str(file)]).config.trials == 9
@@ -163,7 +164,10 @@ def test_trials_are_scored_on_training_rows_or_with_a_warning_on_dev():
         (["head=choice:linear|adapter_poler"], {}, "did you mean 'adapter_pooler'?"),
         (["head=choice:linear|adapter_pooler", "head.size=int:1:9"],
          {"model": "adapter_pooler"}, "head itself is searched"),
-        (["learning_rate=none"], {}, "nothing is searched"),
+        (["learning_rate=none"], {}, "no learning_rate in the space; name one, too: --space bert"),
+        (["bert", "lerning_rate=none"], {}, "did you mean 'learning_rate'?"),
+        (["bert", *(f"{name}=none" for name in ("learning_rate", "batch_size", "epochs"))], {},
+         "nothing is searched"),
         (["epochs=int:1:3"], {"tuner": "hyperband"}, "so epochs cannot be set"),
         ((), {"objective": "acuracy"}, "did you mean 'accuracy'?"),
         ((), {"tuner": "grid", "trials": 3}, "the grid has 24 points"),
@@ -202,21 +206,40 @@ def test_settings_of_training_that_do_not_fit(train, options, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("spaces: {}", "unknown key 'spaces'; did you mean 'space'?"),
-        ("space: 3", "expected 'name: value' lines"),
-        ("model: brt", "did you mean 'bert'?"),
-        ("trials: many", "trials: expected a whole number"),
-        ("settings: {epoch: 1}", "unknown key 'epoch'; did you mean 'epochs'?"),
-        ("settings: {data: x}", "'data' belongs on the command line"),
-        ("space: {epochs: 'int:3:1'}", "epochs: a reversed range"),
-        ("tasks: {sst: {spce: {}}}", "did you mean 'space'?"),
-        ("- a", "expected 'name: value' lines"),
-        ("a: [", "not valid YAML"),
+        ("spaces: {}", "1: unknown key 'spaces'; did you mean 'space'?"),
+        ("model: bert\nspace: 3", "2: expected 'name: value' lines"),
+        ("model: brt", "1: model: unknown value 'brt'; did you mean 'bert'?"),
+        ("model: bert\ntrials: many", "2: trials: expected a whole number"),
+        ("settings:\n  epoch: 1", "2: unknown key 'epoch'; did you mean 'epochs'?"),
+        ("settings:\n  warmup: 0\n  epochs: -1", "3: epochs: must be above 0"),
+        ("settings: {data: x}", "1: 'data' belongs on the command line"),
+        ("space:\n  warmup: choice:0,1\n  epochs: int:3:1", "3: epochs: a reversed range"),
+        ("space:\n  epoch: int:1:3", "2: epoch: unknown parameter 'epoch'; did you mean 'epochs'?"),
+        ("space:\n  epochs: int:1:3\n  epochs: int:1:2", "3: 'epochs' is given twice"),
+        ("tasks:\n  sst:\n    spce: {}", "3: unknown key 'spce'; did you mean 'space'?"),
+        ("tasks:\n  rtee: {}", "2: unknown task 'rtee'; did you mean 'rte'?"),
+        ("tasks:\n  rte: 3", "2: expected 'name: value' lines"),
+        ("tasks:\n  rte: {space: [a]}", "2: expected 'name: value' lines"),
+        ("a: [", "1: not valid YAML"),
     ],
 )  # fmt: skip
-def test_mistakes_in_a_file_name_it(tmp_path, text, message):
+def test_mistakes_in_a_file_name_it_and_the_line(tmp_path, text, message):
     file = tmp_path / "own.yaml"
     file.write_text(text)
     with pytest.raises(UserError) as error:
         plan([str(file)])
-    assert message in str(error.value) and "own.yaml" in str(error.value)
+    assert str(error.value).startswith(f"{file}:{message}")
+
+
+def test_a_file_that_is_no_mapping(tmp_path):
+    file = tmp_path / "own.yaml"
+    file.write_text("- a")
+    with pytest.raises(UserError, match=r"own\.yaml: expected 'name: value' lines"):
+        plan([str(file)])
+
+
+def test_a_file_may_name_a_task_by_an_alias(tmp_path):
+    file = tmp_path / "own.yaml"
+    alias = tasks.get("sst").aliases[0]
+    file.write_text(f"space: {{epochs: 'int:1:3'}}\ntasks: {{{alias}: {{trials: 4}}}}\n")
+    assert plan([str(file)]).config.trials == 4

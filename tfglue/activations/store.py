@@ -155,11 +155,16 @@ class ActivationStore:
         if missing:
             raise UserError(
                 f"--activations {self.folder}: {len(missing)} of {len(keys)} rows of {what} are "
-                f"not in this store, row {missing[0] + 1} the first; it holds "
-                f"{', '.join(self.manifest['splits'])}, cut to --max_length "
-                f"{self.manifest['max_length']}; extract what is missing"
+                f"not in this store, row {missing[0] + 1} the first; it holds {self._held()}, cut "
+                f"to --max_length {self.manifest['max_length']}; give the flags that said which "
+                "rows to extract (--train_examples, --tune_split ...), or extract what is missing"
             )
         return StoredRows(self.form, [self._places[key] for key in keys])
+
+    def _held(self) -> str:
+        splits = self.manifest["splits"].items()
+        rows = ", ".join(f"{facts['rows']} of {name}" for name, facts in splits)
+        return f"{rows} of {self.manifest['task']}"
 
 
 class StoredSplit:
