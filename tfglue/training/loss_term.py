@@ -6,7 +6,6 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from tfglue.data.batches import model_inputs
 from tfglue.kinds import Kind
 from tfglue.models.transfer_model import TransferModel
 from tfglue.training.replicas import replica_seed
@@ -49,7 +48,7 @@ class ForwardPass:
 
     def _run(self, dropout_seed, **options):
         return self.model(
-            model_inputs(self.batch), task=self.task, dropout_seed=dropout_seed, **options
+            self.kind.inputs(self.batch), task=self.task, dropout_seed=dropout_seed, **options
         )
 
 
