@@ -11,9 +11,10 @@ from typing import Any
 import tensorflow as tf
 
 from tfglue.budget import Budget
-from tfglue.config import OF_EACH_TASK, OF_ONE_COMMAND, TrainConfig
+from tfglue.config import OF_EACH_TASK, OF_ONE_COMMAND, TrainConfig, trainer_of
 from tfglue.data.batch_plan import PLAN_VERSIONS, TOKENS_PLAN
 from tfglue.errors import UserError
+from tfglue.language_models import language_model_digest
 from tfglue.models.transfer_model import TransferModel
 from tfglue.preparation import Prepared
 from tfglue.run_folder import RunFolder
@@ -46,6 +47,7 @@ def build_manifest(
         },
         "data": _data(prepared),
         "teaching": dict(prepared.teaching),
+        "language_model": language_model_digest(model),
         "plan": plan_version(config),
         "replicas": tf.distribute.get_strategy().num_replicas_in_sync,
         "total_updates": total_updates,
@@ -59,7 +61,7 @@ def build_manifest(
 # They name a place or a way to compute, and leave the result as it is; digests speak for places.
 _NOT_OF_THE_RESULT = (
     "data", "train_file", "dev_file", "test_file", "encoder", "init", "recipe", "eval_batch_size",
-    "checkpoint_seconds", "teachers",
+    "checkpoint_seconds", "teachers", "text",
 )
 
 
@@ -159,7 +161,7 @@ def machine() -> dict[str, Any]:
 
 def command(given: Mapping[str, Any], output: str) -> str:
     """The command that repeats the run, with the flags that were given."""
-    words = ["python", "-m", "tfglue.train"]
+    words = ["python", "-m", trainer_of(given)]
     for name, value in given.items():
         if name not in OF_ONE_COMMAND and value is not None and value is not False:
             words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
