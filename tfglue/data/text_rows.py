@@ -149,9 +149,10 @@ def _pairs(
     """Segments of following sentences, the second of half of them from another document.
 
     As in Google's code: sentences that follow each other are gathered until the row is full and
-    split at a random place; where the second part is replaced, it is left for the next row. A
-    sentence that fills a row, or is the last one left, has none to follow it, so that its second
-    segment is always random.
+    split at a random place; where the second part is replaced, it is left for the next row. What
+    does not fit is cut off. Differs from it: two sentences are gathered at least, where there are
+    two left, and where one is left alone, so that its second segment cannot but be random, a later
+    pair follows on. There short rows, or short documents, make three pairs of four random.
     The pairs are drawn once; what is masked in them is drawn anew in every epoch.
 
     Raises:
@@ -170,22 +171,30 @@ def _pairs(
     splits = sentences.splits
     firsts, seconds, labels = [], [], []
 
-    def stop(sentence: int, end: int, room: int) -> int:
-        """Up to which sentence the row is full, one at least."""
+    owed = 0  # Pairs that had to be random, less those that follow on in their place.
+
+    def stop(sentence: int, end: int, room: int, least: int) -> int:
+        """Up to which sentence the row is full."""
         full = int(np.searchsorted(splits, splits[sentence] + room, side="left"))
-        return min(end, max(sentence + 1, full))
+        return min(end, max(sentence + least, full))
 
     for stretch, (begin, end) in enumerate(zip(begins.tolist(), ends.tolist(), strict=True)):
         while begin < end:
-            after = stop(begin, end, room)
-            middle = after if after - begin == 1 else begin + int(random.integers(1, after - begin))
-            if middle == after or random.random() < 0.5:
+            after = stop(begin, end, room, least=2)
+            alone = after - begin == 1
+            middle = after if alone else begin + int(random.integers(1, after - begin))
+            drawn_random = random.random() < 0.5
+            if alone and not drawn_random:
+                owed += 1
+            elif drawn_random and not alone and owed:
+                owed, drawn_random = owed - 1, False
+            if alone or drawn_random:
                 own = int(last[stretch] - first[stretch])
                 other = int(random.integers(len(begins) - own))
                 other += own if other >= first[stretch] else 0
                 start = int(random.integers(begins[other], ends[other]))
                 left = room - int(splits[middle] - splits[begin])
-                second = start, stop(start, int(ends[other]), max(1, left))
+                second = start, stop(start, int(ends[other]), max(1, left), least=1)
                 labels.append(IS_RANDOM)
                 follows = middle
             else:

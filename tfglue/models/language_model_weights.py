@@ -53,6 +53,11 @@ def hugging_face_language_keys(keys: Collection[str]) -> dict[str, str]:
     return found
 
 
+def hugging_face_language_model(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Weights in PyTorch's layout under the names of `HUGGING_FACE_LANGUAGE_KEYS`."""
+    return {HUGGING_FACE_LANGUAGE_KEYS[name]: value for name, value in weights.items()}
+
+
 def read_language_model(
     names: Mapping[str, str], available: Collection[str], read: Callable[[str], np.ndarray],
     encoder: "BertEncoder", transposed: bool,

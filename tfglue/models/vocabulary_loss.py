@@ -22,21 +22,26 @@ def vocabulary_losses(hidden, table, bias, labels, block: int):
         second has no gradient.
     """
     size = table.shape[0]
-    spans = [(begin, min(begin + block, size)) for begin in range(0, size, block)]
+    begins = list(range(0, size, block))
+    # Cut outside: gradients of our own are of tensors, and what is given may be a variable.
+    tables, biases = (_blocks(array, begins) for array in (table, bias))
+    count = len(begins)
 
     @ops.custom_gradient
-    def losses(hidden, table, bias):
+    def losses(hidden, *parts):
+        tables, biases = parts[:count], parts[count:]
         highest = total = None
         label_logits = ops.zeros_like(hidden[:, 0])
-        for begin, end in spans:
-            logits = _logits(hidden, table, bias, begin, end)
+        for begin, rows, offsets in zip(begins, tables, biases, strict=True):
+            logits = ops.matmul(hidden, ops.transpose(rows)) + offsets
             top = ops.max(logits, axis=-1)
             new = top if highest is None else ops.maximum(highest, top)
             share = ops.sum(ops.exp(logits - new[:, None]), axis=-1)
             total = share if total is None else total * ops.exp(highest - new) + share
             highest = new
-            inside = ops.logical_and(labels >= begin, labels < end)
-            places = ops.clip(labels - begin, 0, end - begin - 1)[:, None]
+            width = rows.shape[0]
+            inside = ops.logical_and(labels >= begin, labels < begin + width)
+            places = ops.clip(labels - begin, 0, width - 1)[:, None]
             found = ops.take_along_axis(logits, places, axis=-1)[:, 0]
             label_logits = ops.where(inside, found, label_logits)
         normalizer = highest + ops.log(total)
@@ -47,20 +52,20 @@ def vocabulary_losses(hidden, table, bias, labels, block: int):
                 (upstream,) = args
             scale = upstream[:, :1]
             of_hidden = ops.zeros_like(hidden)
-            of_table, of_bias = [], []
-            for begin, end in spans:
-                logits = _logits(hidden, table, bias, begin, end)
+            of_tables, of_biases = [], []
+            for begin, rows, offsets in zip(begins, tables, biases, strict=True):
+                logits = ops.matmul(hidden, ops.transpose(rows)) + offsets
                 wrong = ops.exp(logits - normalizer[:, None])
-                wrong = scale * (wrong - ops.one_hot(labels - begin, end - begin))
-                of_hidden = of_hidden + ops.matmul(wrong, table[begin:end])
-                of_table.append(ops.matmul(ops.transpose(wrong), hidden))
-                of_bias.append(ops.sum(wrong, axis=0))
-            return of_hidden, ops.concatenate(of_table, 0), ops.concatenate(of_bias, 0)
+                wrong = scale * (wrong - ops.one_hot(labels - begin, rows.shape[0]))
+                of_hidden = of_hidden + ops.matmul(wrong, rows)
+                of_tables.append(ops.matmul(ops.transpose(wrong), hidden))
+                of_biases.append(ops.sum(wrong, axis=0))
+            return of_hidden, *of_tables, *of_biases
 
         return ops.stack([normalizer - label_logits, right], axis=-1), gradient
 
-    return losses(hidden, table, bias)
+    return losses(hidden, *tables, *biases)
 
 
-def _logits(hidden, table, bias, begin: int, end: int):
-    return ops.matmul(hidden, ops.transpose(table[begin:end])) + bias[begin:end]
+def _blocks(array, begins: list[int]) -> list:
+    return ops.split(array, begins[1:], axis=0) if len(begins) > 1 else [array + 0.0]
