@@ -204,6 +204,8 @@ def _check(config: TrainConfig, tasks: Sequence[Task]) -> None:
     unscored = config.train_file and not config.dev_file and not config.tune_split
     if unscored and config.patience is not None:
         raise UserError("--patience needs --dev_file: without it nothing is evaluated")
+    if config.text and not config.dev_fraction and config.patience is not None:
+        raise UserError("--patience needs --dev_fraction: without it nothing is evaluated")
     evaluation_interval(config.evaluate_every, updates_per_epoch=1)
     saved_epochs(config.save)
     null_threshold(config)

@@ -19,8 +19,8 @@ from tfglue.evaluation import Evaluation
 from tfglue.files import atomic_folder, write_text
 from tfglue.folder_lock import locked
 from tfglue.kinds.kind import Calibration
-from tfglue.layer_weights import write_layer_weights
 from tfglue.language_models import begin_language_model, language_model_line, language_models
+from tfglue.layer_weights import write_layer_weights
 from tfglue.loss_terms import loss_terms
 from tfglue.manifest import build_manifest, find_equal_run
 from tfglue.model_card import model_card

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from tfglue.data.batches import Padding, padded_batch
 from tfglue.data.features import NO_LABEL, Features
 from tfglue.data.masking import MASKED_LABELS, MASKED_POSITIONS, MASKED_TOKEN_IDS, Masking
-from tfglue.data.batches import Padding, padded_batch
 from tfglue.data.tokenizer import BertTokenizer
 from tfglue.errors import UserError
 

@@ -14,7 +14,7 @@ MASKED_TOKEN_IDS = "masked_token_ids"
 """In a batch: its token ids with masked ones replaced, int32 (batch, time)."""
 
 MASKED_POSITIONS = "masked_positions"
-"""In a batch: where tokens were masked, int32 (batch, most of a row); 0 behind the last of a row."""
+"""In a batch: places of masked tokens, int32 (batch, most of a row); 0 behind the last of a row."""
 
 MASKED_LABELS = "masked_labels"
 """In a batch: the ids that stood there, of the same shape; `NO_LABEL` behind the last of a row."""

@@ -101,8 +101,14 @@ def text_rows(
         pairs: whether rows are pairs of segments, half of them of other documents.
 
     Raises:
-        UserError: there are no tokens in the text, or pairs are asked of one document.
+        UserError: there are no tokens in the text, or nothing is left of it once a part is held
+            out, or pairs are asked of one document.
     """
+    if not len(examples):
+        raise UserError(
+            f"{examples.origin}: one section of text cannot be both trained and scored; give more "
+            "text, or --dev_fraction 0"
+        )
     sentences = Sentences.of(examples, tokenizer)
     if not len(sentences.values):
         raise UserError(f"{examples.origin}: holds no tokens; expected a sentence a line")

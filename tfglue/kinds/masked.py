@@ -44,7 +44,7 @@ class Masked(Kind):
     def typed(self, task, rows, origin):
         """Raises UserError: there is nothing to answer."""
         raise UserError(
-            f"{task.name}: a language model answers no texts; train a task from it, with --init, or "
+            f"{task.name}: a language model answers no texts; train a task from it (--init), or "
             "score a text file with python -m tfglue.evaluate --input FILE"
         )
 
@@ -65,7 +65,7 @@ class Masked(Kind):
     def check_head(self, task, config):
         """Raises UserError for any head but the default."""
         if config.name != "linear":
-            raise UserError(f"--head {config.name}: {task.name} has a head of its own; leave it out")
+            raise UserError(f"--head {config.name}: {task.name} has one of its own; leave it out")
 
     def losses(self, batch, logits):
         """Cross-entropies of a row's masked tokens, summed; of pairs with the second loss.

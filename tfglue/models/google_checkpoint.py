@@ -88,7 +88,10 @@ def read_google_checkpoint(prefix: Path, seed: int) -> LoadedEncoder:
         except _BROKEN as error:
             raise UserError(f"{prefix}: {theirs} cannot be read ({_one_line(error)})") from None
 
-    report = assign_weights(encoder, str(prefix), expected, types, lambda n: read(expected[n]), seed)
+    def read_ours(name: str) -> np.ndarray:
+        return read(expected[name])
+
+    report = assign_weights(encoder, str(prefix), expected, types, read_ours, seed)
     found = read_language_model(GOOGLE_LANGUAGE_KEYS, types, read, encoder, transposed=False)
     return LoadedEncoder(encoder, report, str(prefix), partial(read_tokenizer, folder), found)
 

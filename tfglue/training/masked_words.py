@@ -17,8 +17,8 @@ class MaskedWords(LossTerm):
     The task's head sees the rows as they are, in training as in evaluation: the masked ones go
     through the model a second time, the task's adapter included, and end in `MaskedHead`. A row's
     loss is the mean over its masked tokens. What an update's sum is divided by counts the task's
-    losses, of which tagged sentences have several a row; `losses_per_row` makes up for that, so that
-    `weight` says the same for every kind.
+    losses, of which tagged sentences have several a row; `losses_per_row` makes up for that, so
+    that `weight` says the same for every kind.
 
     Args:
         weight: what it is multiplied by.
