@@ -105,8 +105,8 @@ STARTS = {
     **{
         module: f"from {module} import main; main(['--help'])"
         for module in ("tfglue.train", "tfglue.pretrain", "tfglue.evaluate", "tfglue.predict",
-                       "tfglue.convert", "tfglue.doctor", "tfglue.submit", "tfglue.compare", "tfglue.parts",
-                       "tfglue.ensemble", "tfglue.probe", "tfglue.features",
+                       "tfglue.convert", "tfglue.doctor", "tfglue.submit", "tfglue.compare",
+                       "tfglue.parts", "tfglue.ensemble", "tfglue.probe", "tfglue.features",
                        "data_prep.activations", "data_prep.download", "data_prep.verify",
                        "tuning.search", "tfglue.export", "tfglue.embed", "tfglue.recommend",
                        "tfglue.transfer_matrix")

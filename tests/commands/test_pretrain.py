@@ -79,17 +79,15 @@ def test_a_run_learns_and_says_what_it_did(pretrained):
 def test_a_stopped_run_ends_with_the_same_bytes(text, tmp_path):
     settings = SMALL | dict(
         text=str(text), dev_fraction=0.1, next_sentence=True, whole_words=True, batch_tokens=256,
-        accumulate=2, epochs=3, evaluate_every="2", average_weights=0.9,
+        accumulate=2, epochs=2, evaluate_every="2", average_weights=0.9,
     )
     del settings["batch_size"]
     whole, _ = quiet(settings | {"output": str(tmp_path / "whole")})
     output = tmp_path / "stopped"
-    with pytest.raises(Interrupted, match="go on with python -m tfglue[.]pretrain"):
+    with pytest.raises(Interrupted, match=r"go on with python -m tfglue\.pretrain"):
         quiet(settings | {"output": str(output)}, callbacks=[Stopper(5)])
     assert pretrain.main(["--output", str(output), "--resume"]) == 0
     assert same_files(whole, output)
-    again, _ = quiet(settings | {"output": str(tmp_path / "again")})
-    assert same_files(whole, again)
     metrics = json.loads((whole / "metrics.json").read_text())[NAME]["dev"]
     assert 0 < metrics["next_sentence_accuracy"] <= 1
     assert metrics["loss"] > -metrics["log_likelihood"]
@@ -118,7 +116,8 @@ def test_the_result_is_an_encoder_and_a_beginning(pretrained, text, tmp_path):
     results = []
     for name, begin in (("encoder", {"encoder": str(folder)}), ("init", {"init": str(folder)})):
         path, lines = quiet(
-            TASK | begin | {"output": str(tmp_path / name), "max_steps": 2, "max_length": 32}
+            TASK | begin | dict(output=str(tmp_path / name), max_steps=2, max_length=32,
+                                learning_rate=1e-3)
         )
         results.append((path / "encoder.safetensors").read_bytes())
         assert any(f"run {folder}" in line for line in lines)
@@ -133,7 +132,7 @@ def test_the_result_is_an_encoder_and_a_beginning(pretrained, text, tmp_path):
     assert same_files(folder, path, FILES[:2])
 
 
-def test_perplexity_of_another_text(pretrained, text, tmp_path, capsys):
+def test_perplexity_of_another_text(pretrained, tmp_path, capsys):
     folder, _ = pretrained
     output = tmp_path / "scores.json"
     assert evaluate.main(["--run", str(folder), "--output", str(output)]) == 0
@@ -146,7 +145,7 @@ def test_perplexity_of_another_text(pretrained, text, tmp_path, capsys):
     found = json.loads((tmp_path / "o.json").read_text())[NAME]["input"]
     assert found["perplexity"] > own["perplexity"]
     capsys.readouterr()
-    line = fails(capsys, predict, "--run", folder, "--input", text)
+    line = fails(capsys, predict, "--run", folder, "--input", other)
     assert "a language model answers no texts" in line
 
 
@@ -216,7 +215,8 @@ def test_beside_a_task_it_is_in_the_history_costs_and_is_kept(tmp_path, plain, p
     assert f"language model: 5 of 5 tensors of run {whole}" in lines
 
 
-@pytest.mark.parametrize("task", ["squad2", "ner", "stsb", "sst,ner"])
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["squad2", "sst,ner"])
 def test_every_kind_of_task_can_have_it(task, tmp_path):
     settings = dict(
         task=task, data="sample", train_examples=16, batch_size=8, max_steps=2, max_length=40,

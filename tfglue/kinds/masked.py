@@ -92,7 +92,7 @@ class Masked(Kind):
 
     def note(self, examples, features):
         """Of what the sections are, and into how many rows they went."""
-        pairs = bool(features.labels.any())
+        pairs = bool((features.first_lengths < features.lengths).any())
         return "".join(f", {fact}" for fact in row_facts(examples, features, pairs))
 
     def floor(self, task, examples):
