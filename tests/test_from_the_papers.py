@@ -243,6 +243,7 @@ def test_every_command_parses(command):
 # What a command asks for beside the flag that is spoken of.
 REQUIRED = {
     "tfglue.train": "",
+    "tfglue.pretrain": "",
     "tfglue.evaluate": "--run RUN",
     "tfglue.predict": "--run RUN",
     "tfglue.submit": "",

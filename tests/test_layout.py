@@ -28,7 +28,7 @@ LAYERS = (
     ("tfglue.activations",),
     ("tfglue.manifest_check", "tfglue.experiment_plan", "tfglue.run_folder",
      "tfglue.curves", "tfglue.layer_weights", "tfglue.model_card", "tfglue.results",
-     "tfglue.budget", "tfglue.output",
+     "tfglue.budget", "tfglue.output", "tfglue.language_models",
      "tfglue.task_choice", "tfglue.preparation", "tfglue.manifest", "tfglue.evaluation",
      "tfglue.initial_run", "tfglue.run_plan",
      "tfglue.submission", "tfglue.submission_check", "tfglue.prediction_file",
@@ -44,7 +44,8 @@ LAYERS = (
      "tfglue.leaderboard_answers", "tfglue.ensemble_members", "tfglue.ensemble_report",
      "tfglue.ensemble_plot", "tfglue.low_data"),
     ("tfglue.added_task", "tfglue.serving"),
-    ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.export", "tfglue.convert",
+    ("tfglue.train", "tfglue.pretrain", "tfglue.evaluate", "tfglue.predict", "tfglue.export",
+     "tfglue.convert",
      "tfglue.doctor", "tfglue.submit", "tfglue.compare", "tfglue.parts", "tfglue.features",
      "tfglue.ensemble", "tfglue.probe", "tfglue.embed", "tfglue.recommend",
      "tfglue.transfer_matrix", "tfglue.learning_curve", "tfglue.__main__", "tuning", "data_prep"),
@@ -104,9 +105,9 @@ STARTS = {
     "tfglue": "from tfglue.__main__ import main; main(['--help'])",
     **{
         module: f"from {module} import main; main(['--help'])"
-        for module in ("tfglue.train", "tfglue.evaluate", "tfglue.predict", "tfglue.convert",
-                       "tfglue.doctor", "tfglue.submit", "tfglue.compare", "tfglue.parts",
-                       "tfglue.ensemble", "tfglue.probe", "tfglue.features",
+        for module in ("tfglue.train", "tfglue.pretrain", "tfglue.evaluate", "tfglue.predict",
+                       "tfglue.convert", "tfglue.doctor", "tfglue.submit", "tfglue.compare",
+                       "tfglue.parts", "tfglue.ensemble", "tfglue.probe", "tfglue.features",
                        "data_prep.activations", "data_prep.download", "data_prep.verify",
                        "tuning.search", "tfglue.export", "tfglue.embed", "tfglue.recommend",
                        "tfglue.transfer_matrix", "tfglue.learning_curve")

@@ -9,6 +9,7 @@ from tfglue.errors import UserError, suggestion
 
 COMMANDS = {
     "train": "fine-tune an encoder on a task and write a run folder",
+    "pretrain": "train an encoder further on plain text, as a masked language model",
     "evaluate": "metrics of a run on labelled data",
     "predict": "answers of a run or an export for texts, files or splits",
     "export": "a run as a SavedModel for TensorFlow Serving, proved to answer as the run does",

@@ -9,6 +9,7 @@ from tfglue import tasks
 from tfglue.config import TrainConfig
 from tfglue.errors import UserError
 from tfglue.setting_values import text_fields
+from tfglue.tasks.language_model import KIND as LANGUAGE_MODEL
 from tfglue.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -79,11 +80,18 @@ def source_for(run: Configured, task: Task, data: str | None, file: str | None) 
         UserError: if both are given, or the source has not the task.
     """
     from tfglue.data.sources import FileSource, open_source
+    from tfglue.data.text_source import TextSource, open_text
 
     if data and file:
         raise UserError("--data and --input exclude each other; give one")
     head = task.name if task.name in run.tasks else task.predicted_by
     config = run.configs[head]
+    if task.kind == LANGUAGE_MODEL:
+        if data:
+            raise UserError(f"--data: {task.name} reads plain text; name a file with --input")
+        if file:
+            return TextSource(task, [Path(file)], "input")
+        return open_text(config.text, config.next_sentence, config.dev_fraction)[1]
     fields = text_fields(config.text_fields)
     if file:
         return FileSource(task, {"input": file}, fields, config.label_field)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tfglue.models.transfer_model import TransferModel
 
 ENCODER_PARTS = ("embeddings", "layers", "pooler")
+BESIDE = "language_model"
 # Weights, two optimizer slots and the best weights, in two checkpoints and the one being written.
 _CHECKPOINT_COPIES = 12
 _BYTES = 4
@@ -28,7 +29,8 @@ class Budget:
 
     Args:
         parts: ``embeddings``, ``layers``, ``pooler``, and for every task ``adapters.<task>`` (where
-            it has one) and ``heads.<task>`` -> parameters.
+            it has one) and ``heads.<task>`` -> parameters; ``language_model``, where one is learned
+            beside the tasks.
         trained_parts: the same names -> how many of them are trained; what is frozen is left out.
     """
 
@@ -43,7 +45,7 @@ class Budget:
         trained_names = model.trained_weights().keys()
         for name, weight in model.named_weights().items():
             owner, part = name.split(".")[:2]
-            part = part if owner == "encoder" else f"{owner}.{part}"
+            part = {"encoder": part, BESIDE: BESIDE}.get(owner, f"{owner}.{part}")
             parts[part] = parts.get(part, 0) + math.prod(weight.shape)
             if name in trained_names:
                 trained[part] = trained.get(part, 0) + math.prod(weight.shape)
@@ -122,14 +124,15 @@ class Budget:
             f"parameters: {self.total:,}; trained: {self.trained:,} "
             f"({self.trained / self.total:.1%})"
         ]
-        for name in (*ENCODER_PARTS, "adapters", "heads"):
+        for name in (*ENCODER_PARTS, "adapters", "heads", BESIDE):
             own = self._kind(name)
             if own:
                 count = sum(own.values())
                 trained = sum(self.trained_parts.get(part, 0) for part in own)
                 how = {0: "frozen", count: "trained"}.get(trained, f"{trained:,} trained")
                 by_task = "" if name in ENCODER_PARTS or len(own) == 1 else f": {_by_task(own)}"
-                found.append(f"  {name:<10} {count:>13,}  {how}{by_task}")
+                shown = name.replace("_", " ")
+                found.append(f"  {shown:<10} {count:>13,}  {how}{by_task}")
         if len(self.tasks) > 1 or self._kind("adapters"):
             found.append(f"  {self.comparison}")
         return found
@@ -153,6 +156,7 @@ class Budget:
         for name, count in self.parts.items():
             kind, _, task = name.partition(".")
             shown = f"{kind.removesuffix('s')} of {task}" if task else f"encoder: {name}"
+            shown = BESIDE.replace("_", " ") if name == BESIDE else shown
             trained = self.trained_parts.get(name, 0)
             rows.append(
                 f"| {shown} | {count:,} | {count / self.total:.2%} | {trained:,} | "

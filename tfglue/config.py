@@ -127,6 +127,29 @@ class TrainConfig:
     word_dropout: float | None = setting(
         None, "share of the tokens that training sees as [UNK] [0]", kind=float, least=0, most=0.99
     )
+    text: str | None = setting(
+        None, "of tfglue.pretrain: text files, a sentence a line, blank lines between documents",
+        several=True,
+    )
+    dev_fraction: float = setting(
+        0.05, "of tfglue.pretrain: share of the text that is held out and scored; 0 for none",
+        kind=float, least=0, most=0.5,
+    )
+    next_sentence: bool = setting(
+        False, "of tfglue.pretrain: rows are pairs of segments, and whether the second follows the "
+        "first is learned, too", kind=bool,
+    )
+    mlm_weight: float | None = setting(
+        None, "weight of the masked-language-model loss on a task's own training rows, learned "
+        "beside the task in a pass of its own [0]", kind=float, least=0,
+    )
+    mask_rate: float | None = setting(
+        None, "share of the tokens that a language model has to find again [0.15]", kind=float,
+        above=0, most=0.9,
+    )
+    whole_words: bool = setting(
+        False, "where tokens are masked: all pieces of a word, or none", kind=bool
+    )
     dropout: float | None = setting(
         None, "overrides every dropout rate of encoder and head", kind=float, least=0, most=0.99
     )
@@ -302,14 +325,27 @@ _OF_QUESTIONS = ("doc_stride", "max_query_length", "negatives", "balance")
 OF_DISTILLATION = ("distill_weight", "temperature", "match_hidden")
 """Settings that go with `--teachers`."""
 
-_OF_ROWS = ("teachers", *OF_DISTILLATION, "smart")
+OF_MASKING = ("mask_rate", "whole_words")
+"""Settings that go with `--mlm_weight`, or with a language model itself."""
+
+OF_TEXT = ("text", "dev_fraction", "next_sentence")
+"""Settings of `tfglue.pretrain` alone."""
+
+MASK_RATE = 0.15
+"""Share of the tokens that are masked where nothing is said of it."""
+
+_OF_ROWS = ("teachers", *OF_DISTILLATION, "smart", "mlm_weight")
 _OF_KINDS = {
     "classify": ("balance", *_OF_ROWS),
     "regress": _OF_ROWS,
-    "span": (*_OF_QUESTIONS, "n_best_size", "max_answer_length", "null_score_diff_threshold"),
-    "answerable": (*_OF_QUESTIONS, "null_score_diff_threshold", "smart"),
-    "tag": ("labels",),
-    "rank": ("qnli_version", "smart"),
+    "span": (
+        *_OF_QUESTIONS, "n_best_size", "max_answer_length", "null_score_diff_threshold",
+        "mlm_weight",
+    ),
+    "answerable": (*_OF_QUESTIONS, "null_score_diff_threshold", "smart", "mlm_weight"),
+    "tag": ("labels", "mlm_weight"),
+    "rank": ("qnli_version", "smart", "mlm_weight"),
+    "masked": OF_TEXT,
 }
 
 OF_EACH_TASK = ("max_length", "batch_size", "head_dropout", "head")
@@ -339,3 +375,8 @@ def settings_of_other_kinds(kind: str) -> frozenset[str]:
     """Names of the settings that say nothing of tasks of this kind."""
     all_of_kinds = {name for names in _OF_KINDS.values() for name in names}
     return frozenset(all_of_kinds - set(_OF_KINDS.get(kind, ())))
+
+
+def trainer_of(settings: Mapping[str, Any]) -> str:
+    """The command that makes and resumes runs of these settings."""
+    return "tfglue.pretrain" if settings.get("text") else "tfglue.train"

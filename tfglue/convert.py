@@ -14,7 +14,8 @@ model.safetensors, vocab.txt, tokenizer_config.json.
       for transformers.AutoModel, or --encoder here
   python -m tfglue.convert --run saved_models/rte --output rte_model
       for transformers.AutoModelForSequenceClassification (tags: TokenClassification, spans:
-      QuestionAnswering), with the run's labels
+      QuestionAnswering; runs of tfglue.pretrain: MaskedLM, or ForPreTraining with pairs), with
+      the run's labels
   python -m tfglue.convert --run saved_models/rte@2 --head none --output rte_encoder
       the encoder alone, here after epoch 2"""
 
@@ -62,7 +63,12 @@ def _convert_encoder(name: str, output: str, overwrite: bool) -> None:
 def _convert_run(path: str, head: str | None, output: str, overwrite: bool) -> None:
     from tfglue.adapters.lora import Lora
     from tfglue.models.heads import LinearHead
-    from tfglue.models.hugging_face_export import export_encoder, export_with_head
+    from tfglue.models.hugging_face_export import (
+        export_encoder,
+        export_language_model,
+        export_with_head,
+    )
+    from tfglue.models.masked_head import MaskedHead
     from tfglue.run import Run
 
     opened = Run.open(path)
@@ -79,6 +85,12 @@ def _convert_run(path: str, head: str | None, output: str, overwrite: bool) -> N
     if head == _NO_HEAD:
         export_encoder(output, opened.encoder, opened.tokenizer, overwrite)
         print(f"written: {output} (BertModel)")
+        return
+    if isinstance(opened.model.heads[head], MaskedHead):
+        name = export_language_model(
+            output, opened.encoder, opened.tokenizer, opened.model.heads[head], overwrite
+        )
+        print(f"written: {output} ({name})")
         return
     if not isinstance(opened.model.heads[head], LinearHead):
         raise UserError(

@@ -11,6 +11,7 @@ from tfglue.errors import UserError
 from tfglue.models.encoder import BertEncoder
 from tfglue.models.initialization import undrawn
 from tfglue.models.loaded_encoder import LoadedEncoder, LoadReport
+from tfglue.models.pretrained_run import language_model_of_run
 from tfglue.models.transfer_model import TransferModel
 from tfglue.run_folder import RunFolder, load_tensors
 from tfglue.tasks.task import Task
@@ -52,7 +53,8 @@ class InitialRun:
         report = LoadReport(loaded=tuple(weights), unused=dropped)
         vocabulary = self.folder.tokenizer / "vocab.txt"
         read = partial(BertTokenizer.from_file, vocabulary)
-        return LoadedEncoder(encoder, report, f"run {self.name}", read)
+        found = language_model_of_run(self.weights, self.manifest)
+        return LoadedEncoder(encoder, report, f"run {self.name}", read, found)
 
     def load_parts(self, parts: str, tasks: Mapping[str, Task], model: TransferModel) -> None:
         """Fills adapters and heads as the `--init_parts` setting says.

@@ -9,6 +9,7 @@ from tfglue.training.adversarial import Smoothing
 from tfglue.training.distillation import SOFT_TARGETS, Distillation
 from tfglue.training.hidden_matching import TEACHER_STATES, HiddenMatching
 from tfglue.training.loss_term import LossTerm
+from tfglue.training.masked_words import MaskedWords
 from tfglue.training.smart_config import read_smart
 
 
@@ -28,6 +29,9 @@ def loss_terms(config: TrainConfig, tasks: Mapping[str, PreparedTask]) -> list[L
         terms.append(Distillation(config.distill_weight, config.temperature, taught))
     if config.match_hidden:
         terms.append(HiddenMatching(config.match_hidden, _tasks_with(tasks, TEACHER_STATES)))
+    if config.mlm_weight:
+        per_row = {n: float(one.features["train"].loss_terms.mean()) for n, one in tasks.items()}
+        terms.append(MaskedWords(config.mlm_weight, per_row))
     return terms
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import tensorflow as tf
 
 from tfglue.budget import Budget
-from tfglue.config import OF_EACH_TASK, OF_ONE_COMMAND, TrainConfig
+from tfglue.config import OF_EACH_TASK, OF_ONE_COMMAND, TrainConfig, trainer_of
 from tfglue.data.batch_plan import PLAN_VERSIONS, TOKENS_PLAN
 from tfglue.errors import UserError
+from tfglue.language_models import language_model_digest
 from tfglue.models.transfer_model import TransferModel
 from tfglue.preparation import Prepared
 from tfglue.run_folder import RunFolder
@@ -46,6 +47,7 @@ def build_manifest(
         },
         "data": _data(prepared),
         "teaching": dict(prepared.teaching),
+        "language_model": language_model_digest(model),
         "plan": plan_version(config),
         "replicas": tf.distribute.get_strategy().num_replicas_in_sync,
         "total_updates": total_updates,
@@ -59,7 +61,7 @@ def build_manifest(
 # They name a place or a way to compute, and leave the result as it is; digests speak for places.
 _NOT_OF_THE_RESULT = (
     "data", "train_file", "dev_file", "test_file", "encoder", "init", "recipe", "eval_batch_size",
-    "checkpoint_seconds", "teachers",
+    "checkpoint_seconds", "teachers", "text",
 )
 
 
@@ -164,15 +166,15 @@ def machine() -> dict[str, Any]:
     }
 
 
-def command(given: Mapping[str, Any], output: str, module: str = "tfglue.train") -> str:
+def command(given: Mapping[str, Any], output: str, module: str | None = None) -> str:
     """The command that repeats the run, with the flags that were given.
 
     Args:
         given: flag -> value, or a list of the values of a flag that is given several times.
         output: folder.
-        module: of the command.
+        module: of the command; None for that which makes a single run.
     """
-    words = ["python", "-m", module]
+    words = ["python", "-m", module or trainer_of(given)]
     for name, found in given.items():
         for value in found if isinstance(found, list) else [found]:
             if name not in OF_ONE_COMMAND and value is not None and value is not False:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tfglue.adapters.lora import Lora
-from tfglue.budget import Budget
+from tfglue.budget import ENCODER_PARTS, Budget
 from tfglue.errors import UserError
 from tfglue.files import atomic_folder, write_text
 from tfglue.model_card import model_card
@@ -108,5 +108,5 @@ def _trained(budget: Budget, name: str) -> dict[str, int]:
     """What was trained, of the parts that are left."""
     return {
         part: count for part, count in budget.trained_parts.items()
-        if "." not in part or part == f"heads.{name}"
+        if part in ENCODER_PARTS or part == f"heads.{name}"
     }

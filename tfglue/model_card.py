@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tfglue.budget import Budget
+from tfglue.config import trainer_of
 
 
 def model_card(manifest: Mapping[str, Any], metrics: Mapping[str, Any], path: str) -> str:
@@ -22,7 +23,7 @@ def model_card(manifest: Mapping[str, Any], metrics: Mapping[str, Any], path: st
     lines = [
         f"# {', '.join(manifest['tasks'])}: a tfglue run",
         "",
-        f"BERT encoder `{encoder['name']}` ({encoder['report']}) fine-tuned on {tasks}.",
+        f"BERT encoder `{encoder['name']}` ({encoder['report']}) {_trained(manifest, tasks)}.",
         "",
         "## Results",
         "",
@@ -76,11 +77,25 @@ def model_card(manifest: Mapping[str, Any], metrics: Mapping[str, Any], path: st
         "```sh",
         manifest["command"],
         f"python -m tfglue.evaluate --run {shlex.quote(path)}",
-        f"python -m tfglue.predict --run {shlex.quote(path)} --input -",
+        _use(manifest, shlex.quote(path)),
         "```",
         "",
     ]
     return "\n".join(lines)
+
+
+def _trained(manifest: Mapping[str, Any], tasks: str) -> str:
+    if trainer_of(manifest["config"]) == "tfglue.pretrain":
+        return "trained further as a masked language model"
+    beside = manifest["config"].get("mlm_weight")
+    also = " with masked language modelling on its texts beside it" if beside else ""
+    return f"fine-tuned on {tasks}{also}"
+
+
+def _use(manifest: Mapping[str, Any], path: str) -> str:
+    if trainer_of(manifest["config"]) == "tfglue.pretrain":
+        return f"python -m tfglue.train --task sst --data GLUE --init {path}"
+    return f"python -m tfglue.predict --run {path} --input -"
 
 
 def _budget(manifest: Mapping[str, Any], path: str) -> list[str]:

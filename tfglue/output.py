@@ -13,7 +13,7 @@ from tfglue.training.devices import worker_index
 
 # These may be written differently and mean the same; digests of data and encoder decide.
 _COMPARED_BY_DIGEST = (
-    "data", "encoder", "init", "train_file", "dev_file", "test_file", "teachers",
+    "data", "encoder", "init", "train_file", "dev_file", "test_file", "teachers", "text",
 )
 # Decides when a run is saved, not what becomes of it.
 _MAY_CHANGE = ("checkpoint_seconds",)
@@ -118,6 +118,10 @@ def check_same_inputs(now: Mapping[str, Any], stored: Mapping[str, Any], output:
     if now.get("teaching", {}) != stored.get("teaching", {}):
         raise UserError(
             f"--resume: what the teachers say is not what the run in {output} began with"
+        )
+    if now.get("language_model") != stored.get("language_model"):
+        raise UserError(
+            f"--resume: the language model is not the one that the run in {output} began with"
         )
     if now["encoder"]["config"] != stored["encoder"]["config"]:
         raise UserError(

@@ -13,6 +13,7 @@ from tfglue.config import OF_EACH_TASK, TrainConfig, settings_of_other_kinds
 from tfglue.data.examples import Examples
 from tfglue.data.features import Features
 from tfglue.data.held_out import TUNING_SPLIT, split_held_out
+from tfglue.data.masking import Masking
 from tfglue.data.sources import Source
 from tfglue.data.subset import first_examples, subset, subset_size
 from tfglue.data.tokenizer import BertTokenizer
@@ -279,6 +280,11 @@ def _prepare_task(
         if longer:
             say(f"{name}: {longer} rows have more tokens than the {places} that --head "
                 f"{config.head} reads; it drops the others")
+    if config.mlm_weight:
+        masking = Masking.of(
+            tokenizer, config.mask_rate, config.whole_words, config.seed, task.name
+        )
+        features["train"] = replace(features["train"], masking=masking)
     return PreparedTask(task, config, examples, features, rows, whole_train)
 
 

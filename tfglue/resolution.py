@@ -6,8 +6,10 @@ from typing import Any
 
 from tfglue.config import (
     BEST_BY_TASK,
+    MASK_RATE,
     OF_DISTILLATION,
     OF_EACH_TASK,
+    OF_MASKING,
     OF_SEVERAL_TASKS,
     TrainConfig,
     settings_of_other_kinds,
@@ -20,6 +22,7 @@ from tfglue.setting_values import (
     task_list,
     task_numbers,
 )
+from tfglue.tasks.language_model import KIND as LANGUAGE_MODEL
 from tfglue.tasks.task import Recipe, Task
 from tfglue.training_recipe import TrainingRecipe, read_recipe
 
@@ -66,7 +69,7 @@ def resolve(given: Mapping[str, Any], *tasks: Task) -> TrainConfig:
         main_task=_without_aliases(config.main_task, tasks),
         task_weights=_without_aliases(config.task_weights, tasks),
     )
-    config = _with_distillation(config)
+    config = _with_masking(_with_distillation(config), tasks)
     _check(config, tasks)
     # A resumed run is given all of its settings, defaults included.
     defaults = TrainConfig()
@@ -145,6 +148,16 @@ def _with_distillation(config: TrainConfig) -> TrainConfig:
     )
 
 
+def _with_masking(config: TrainConfig, tasks: Sequence[Task]) -> TrainConfig:
+    """The settings, those of masked tokens complete where there are such."""
+    if config.mlm_weight or any(task.kind == LANGUAGE_MODEL for task in tasks):
+        return replace(config, mask_rate=config.mask_rate or MASK_RATE)
+    for name in OF_MASKING:
+        if getattr(config, name) not in (None, False):
+            raise UserError(f"--{name} goes with --mlm_weight, which masks tokens")
+    return config
+
+
 def _without_aliases(text: str | None, tasks: Sequence[Task]) -> str | None:
     """A list such as ``a,b`` or ``a=2,b=1`` with each task's own name for its aliases."""
     if text is None:
@@ -167,7 +180,7 @@ def _check(config: TrainConfig, tasks: Sequence[Task]) -> None:
             raise UserError(f"--{name} goes with --train_file, your own data")
     if config.skip_damaged and config.activations is None:
         raise UserError("--skip_damaged goes with --activations, a store")
-    for name in ("smart", "word_dropout", "keep_layers", "match_hidden"):
+    for name in ("smart", "word_dropout", "keep_layers", "match_hidden", "mlm_weight"):
         if getattr(config, name) and config.activations is not None:
             raise UserError(
                 f"--{name}: does not go with --activations, where the encoder does not run"
@@ -191,6 +204,8 @@ def _check(config: TrainConfig, tasks: Sequence[Task]) -> None:
     unscored = config.train_file and not config.dev_file and not config.tune_split
     if unscored and config.patience is not None:
         raise UserError("--patience needs --dev_file: without it nothing is evaluated")
+    if config.text and not config.dev_fraction and config.patience is not None:
+        raise UserError("--patience needs --dev_fraction: without it nothing is evaluated")
     evaluation_interval(config.evaluate_every, updates_per_epoch=1)
     saved_epochs(config.save)
     null_threshold(config)

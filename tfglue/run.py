@@ -17,6 +17,7 @@ from tfglue.kinds.kind import Calibration
 from tfglue.models.encoder import BertEncoder
 from tfglue.models.head_config import read_head
 from tfglue.models.initialization import undrawn
+from tfglue.models.masked_head import MaskedHead
 from tfglue.models.transfer_model import TransferModel
 from tfglue.predictions.predictions import Predictions
 from tfglue.run_folder import RunFolder
@@ -167,6 +168,7 @@ def build_model(
     adapter: str,
     head: str | Mapping[str, str],
     head_dropout: Mapping[str, float | None] | None = None,
+    language_model: MaskedHead | None = None,
 ) -> TransferModel:
     """An encoder with a fresh head and adapter for every task.
 
@@ -176,6 +178,7 @@ def build_model(
         adapter: as `read_adapter` reads it; ``none`` for no adapters.
         head: as `read_head` reads it; of all tasks, or by task name.
         head_dropout: task name -> dropout rate of its head, where that has one of its own.
+        language_model: what is learned beside the tasks, if anything.
     """
     chosen = {name: read_head(head if isinstance(head, str) else head[name]) for name in tasks}
     rates = head_dropout or {}
@@ -186,4 +189,4 @@ def build_model(
     config = read_adapter(adapter)
     shape = EncoderShape.of(encoder)
     adapters = {} if config is None else {name: config.build(shape) for name in tasks}
-    return TransferModel(encoder, heads, adapters)
+    return TransferModel(encoder, heads, adapters, language_model)

@@ -12,7 +12,7 @@ import numpy as np
 import yaml
 
 from tfglue.comma_separated import csv_of_records
-from tfglue.config import TrainConfig
+from tfglue.config import TrainConfig, trainer_of
 from tfglue.errors import UserError, suggestion
 from tfglue.files import (
     read_json,
@@ -25,6 +25,7 @@ from tfglue.files import (
 )
 from tfglue.form import check_form
 from tfglue.manifest_check import checked_manifest
+from tfglue.models.language_model_weights import LANGUAGE_MODEL_FILE
 
 if TYPE_CHECKING:
     import keras
@@ -58,6 +59,7 @@ class RunFolder:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self.encoder = self.path / "encoder.safetensors"
+        self.language_model = self.path / LANGUAGE_MODEL_FILE
         self.tokenizer = self.path / "tokenizer"
         self.checkpoint = self.path / "checkpoint"
         self.curves = self.path / "curves.png"
@@ -130,7 +132,7 @@ class RunFolder:
         if not path.is_file():
             raise UserError(
                 f"{self.path}: not a run folder (it has no run.yaml); "
-                "expected one made by python -m tfglue.train"
+                "expected one made by python -m tfglue.train or tfglue.pretrain"
             )
         manifest = read_yaml(path)
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
@@ -149,9 +151,10 @@ class RunFolder:
             )
         manifest = self.manifest()
         if manifest.get("status") != "complete":
+            trainer = trainer_of(manifest["config"])
             raise UserError(
                 f"{self.path}: this run is not finished; go on with "
-                f"python -m tfglue.train --output {self.path} --resume"
+                f"python -m {trainer} --output {self.path} --resume"
             )
         return manifest
 
@@ -194,8 +197,9 @@ class RunFolder:
             folder: where to; the run's own by default.
             task: whose adapter and head alone; all by default.
         """
-        for path, part in _weight_files(model, folder or self.path).items():
-            if task is None or path.stem in (task, "encoder"):
+        place = folder or self.path
+        for path, part in _weight_files(model, place).items():
+            if task is None or path.stem == task or path.parent == place:
                 _save_tensors(path, part.named_weights())
 
     def load_weights(self, model: "TransferModel", folder: Path | None = None) -> None:
@@ -215,6 +219,7 @@ class RunFolder:
         for name in (*_OF_WEIGHTS, self.checkpoint.name):
             shutil.rmtree(self.path / name, ignore_errors=True)
         self.encoder.unlink(missing_ok=True)
+        self.language_model.unlink(missing_ok=True)
 
     def write_calibration(self, found: Mapping[str, Mapping[str, float]], folder: Path) -> None:
         """Writes what was tuned for weights that are kept beside them, in `folder`."""
@@ -349,6 +354,8 @@ def _weight_files(model: "TransferModel", folder: Path) -> dict[Path, Any]:
     files: dict[Path, Any] = {place.encoder: model.encoder}
     for kind, parts in zip(PART_KINDS, (model.adapters, model.heads), strict=True):
         files |= {place.part_file(kind, task): part for task, part in parts.items()}
+    if model.language_model is not None:
+        files[place.language_model] = model.language_model
     return files
 
 

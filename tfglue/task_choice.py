@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from tfglue import tasks
+from tfglue.config import TrainConfig
 from tfglue.data.held_out_source import HeldOutSource
 from tfglue.data.sources import FileSource, Source, open_source
+from tfglue.data.text_source import open_text
 from tfglue.errors import UserError, suggestion
 from tfglue.setting_values import text_fields
 from tfglue.tasks.files import task_from_files
@@ -27,6 +29,13 @@ def choose_tasks(given: Mapping[str, Any], say: Say) -> list[tuple[Task, Source]
     Raises:
         UserError: no task is named, or one twice, or one cannot be trained, or data are not there.
     """
+    if given.get("text"):
+        task, source = open_text(
+            given["text"], bool(given.get("next_sentence")),
+            given.get("dev_fraction", TrainConfig.dev_fraction),
+        )
+        say(f"data: {source.description}")
+        return [(task, source)]
     name = given.get("task") or ""
     if given.get("train_file"):
         task, source = _task_of_files(name, given, say)

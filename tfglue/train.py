@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from tfglue import tasks
 from tfglue.command_line import Parser, quiet_tensorflow, run
-from tfglue.config import TrainConfig
+from tfglue.config import OF_TEXT, TrainConfig
 from tfglue.flags import add_flags, given
 
 _DESCRIPTION = """Fine-tune a BERT encoder on a task and write a run folder.
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _train(argv: Sequence[str] | None) -> None:
     parser = Parser("python -m tfglue.train", _DESCRIPTION)
-    add_flags(parser, TrainConfig)
+    add_flags(parser, TrainConfig, leave_out=OF_TEXT)
     settings = given(parser.parse_args(argv), TrainConfig)
     if "task" in settings and "train_file" not in settings:
         tasks.expand(settings["task"])  # An unknown name is answered before TensorFlow is loaded.

@@ -13,17 +13,19 @@ import keras
 import tensorflow as tf
 
 from tfglue.budget import Budget, updates_line
-from tfglue.config import BEST_BY_TASK
+from tfglue.config import BEST_BY_TASK, trainer_of
 from tfglue.errors import UserError
 from tfglue.evaluation import Evaluation
 from tfglue.files import atomic_folder, write_text
 from tfglue.folder_lock import locked
 from tfglue.kinds.kind import Calibration
+from tfglue.language_models import begin_language_model, language_model_line, language_models
 from tfglue.layer_weights import write_layer_weights
 from tfglue.loss_terms import loss_terms
 from tfglue.manifest import build_manifest, find_equal_run
 from tfglue.model_card import model_card
 from tfglue.models.initialization import initialize_weights
+from tfglue.models.masked_head import MaskedHead
 from tfglue.models.transfer_model import TransferModel
 from tfglue.output import check_same_inputs, claim_output, free_output, resumed_settings
 from tfglue.preparation import Prepared, prepare
@@ -154,7 +156,8 @@ class Training:
         config, encoder = self.config, self.prepared.loaded.encoder
         head_dropout = {n: one.config.head_dropout for n, one in self.prepared.tasks.items()}
         heads = {n: one.config.head for n, one in self.prepared.tasks.items()}
-        model = build_model(self.tasks, encoder, config.adapter, heads, head_dropout)
+        beside = MaskedHead.of(encoder) if config.mlm_weight else None
+        model = build_model(self.tasks, encoder, config.adapter, heads, head_dropout, beside)
         if config.strategy != "none" and model.changing_weights() != model.trained_weights():
             raise UserError(
                 f"--head {', '.join(dict.fromkeys(heads.values()))}: it keeps statistics of each "
@@ -165,6 +168,8 @@ class Training:
             initialize_weights(weights, encoder.initializer_range, config.seed)
         for name, adapter in model.adapters.items():
             adapter.initialize(name, config.seed)
+        for language_model in language_models(model):
+            begin_language_model(language_model, self.prepared.loaded, config.seed)
         if self.prepared.initial:
             self.prepared.initial.load_parts(config.init_parts, self.tasks, model)
         return model
@@ -174,6 +179,8 @@ class Training:
         budget = Budget.of(self.model)
         for line in budget.lines():
             self.say(line)
+        for language_model in language_models(self.model):
+            self.say(language_model_line(language_model, self.prepared.loaded))
         sizes = [one.config.batch_size or 0 for one in self.prepared.tasks.values()]
         updates = self.plan.updates_per_epoch, self.plan.total_updates
         self.say(updates_line(*updates, self.config, sizes))
@@ -204,7 +211,8 @@ class Training:
     def _ways_to_go_on(self) -> Iterator[None]:
         """Adds the command that resumes to whatever ends training before its time."""
         output = shlex.quote(str(self.output.path))
-        go_on = f"go on with python -m tfglue.train --output {output} --resume"
+        trainer = trainer_of(self.config.to_dict())
+        go_on = f"go on with python -m {trainer} --output {output} --resume"
         try:
             yield
         except Paused:

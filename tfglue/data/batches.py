@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfglue.data.batch_plan import cut, rows_of_groups
 from tfglue.data.features import NO_LABEL, Features
+from tfglue.data.masking import MASKED_LABELS, MASKED_POSITIONS, MASKED_TOKEN_IDS
 
 MODEL_INPUTS = ("token_ids", "segment_ids", "padding_mask")
 """What of a batch the encoder reads."""
@@ -68,7 +69,8 @@ def padded_batch(
         longest row's), ``hidden_states`` where they are stored, and, for labelled features,
         ``labels`` ((batch,), (batch, labels) or, one a token, (batch, time)), ``groups`` (int32,
         (batch,)) where losses are of groups, ``row_mask`` (float32, (batch,)), which is 0 for rows
-        that are padding, and `Features.targets` under their names.
+        that are padding, and `Features.targets` under their names; where tokens are masked, what
+        `MaskedTokens.padded` gives.
     """
     count = len(rows)
     rows = np.concatenate([rows, np.repeat(rows[:1], -count % padding.row_multiple)])
@@ -84,6 +86,10 @@ def padded_batch(
         "segment_ids": (mask & second).astype(np.int32),
         "padding_mask": mask.astype(np.int32),
     }
+    if features.masked is not None:
+        batch |= features.masked.padded(
+            rows, batch["token_ids"], features.token_ids, starts, fixed_sizes=bool(padding.lengths)
+        )
     if features.stored is not None:
         batch[HIDDEN_STATES] = features.stored.padded(rows, len(positions))
     if features.labels is not None:
@@ -110,3 +116,9 @@ def free_sizes(batch: Mapping[str, tf.Tensor]) -> dict[str, tf.TensorSpec]:
 def model_inputs(batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """What of a batch the model reads."""
     return {name: batch[name] for name in (*MODEL_INPUTS, HIDDEN_STATES) if name in batch}
+
+
+def masked_inputs(batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """What of a batch a language model reads: rows with masked tokens, and what stood there."""
+    masked = {name: batch[name] for name in (MASKED_POSITIONS, MASKED_LABELS)}
+    return model_inputs(batch) | {"token_ids": batch[MASKED_TOKEN_IDS]} | masked

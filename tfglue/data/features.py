@@ -1,16 +1,18 @@
 """Token ids of text fields packed into BERT's input: [CLS] a [SEP] b [SEP]."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+if TYPE_CHECKING:
+    from tfglue.data.masking import MaskedTokens, Masking
+
 TokenColumn = tuple[np.ndarray, np.ndarray]
 """Token ids of one text field: flat values int32 (total,) and row splits int64 (rows + 1,)."""
-
 
 NO_LABEL = -1
 """Stands for the label of what has none: it is no part of the loss."""
@@ -31,6 +33,8 @@ class Features:
         stored: hidden states of the rows, if they were computed before: has ``padded(rows, time)``,
             see `tfglue.activations.store.StoredRows`.
         targets: what else a loss reads of labelled rows, by its name in a batch: (rows, ...) each.
+        masking: how tokens are masked, drawn anew for every epoch; None for no masked tokens.
+        masked: those of an epoch; None before one was asked for.
     """
 
     token_ids: np.ndarray
@@ -41,6 +45,8 @@ class Features:
     truncated: int = 0
     stored: Any = None
     targets: Mapping[str, np.ndarray] = field(default_factory=dict)
+    masking: "Masking | None" = None
+    masked: "MaskedTokens | None" = None
 
     group_of_row = None
     """int64 (rows,), where the loss of a row depends on others: all rows of a group share a forward
@@ -64,8 +70,15 @@ class Features:
         """Which example each row is of, int64 (rows,)."""
         return np.arange(len(self))
 
+    def of_epoch(self, epoch: int) -> "Features":
+        """The rows as an epoch of training sees them: with the tokens that are masked in it."""
+        if self.masking is None:
+            return self
+        masked = self.masking.draw(self.token_ids, self.row_splits, epoch)
+        return replace(self, masked=masked)
+
     def take(self, rows: np.ndarray) -> "Features":
-        """The named rows in this order, as plain features without stored states."""
+        """The named rows in this order, as plain features without stored states or masks."""
         lengths = self.lengths[rows]
         splits = np.concatenate([[0], np.cumsum(lengths)])
         tokens = np.arange(splits[-1]) + np.repeat(self.row_splits[rows] - splits[:-1], lengths)

@@ -14,6 +14,7 @@ from tfglue.data.normalization import clean, fold_case, split_words
 from tfglue.errors import UserError
 
 PAD, UNKNOWN, CLASSIFY, SEPARATOR = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
+MASK = "[MASK]"
 REQUIRED_TOKENS = (PAD, UNKNOWN, CLASSIFY, SEPARATOR)
 
 # Part of the digest: ids of the same text may differ only between two of these.
@@ -131,6 +132,21 @@ class BertTokenizer:
     def ids_to_tokens(self, token_ids: Sequence[int]) -> list[str]:
         """The tokens of the ids, for people. Raises IndexError for an id outside the vocabulary."""
         return [self.vocabulary[token_id] for token_id in token_ids]
+
+    @property
+    def mask_id(self) -> int:
+        """Id of ``[MASK]``. Raises UserError if the vocabulary has none."""
+        if MASK not in self.vocabulary:
+            raise UserError(
+                f"the vocabulary has no {MASK}, which masked language models put in the place of "
+                "tokens; use an encoder with BERT's whole vocabulary"
+            )
+        return self.vocabulary.index(MASK)
+
+    @cached_property
+    def continues_word(self) -> np.ndarray:
+        """bool (vocabulary,): whether a token goes on with the word of the token before it."""
+        return np.array([token.startswith("##") for token in self.vocabulary])
 
     @cached_property
     def piece_lengths(self) -> np.ndarray:

@@ -3,6 +3,7 @@
 from tfglue.kinds.answerable import Answerable
 from tfglue.kinds.classify import Classify
 from tfglue.kinds.kind import Kind
+from tfglue.kinds.masked import Masked
 from tfglue.kinds.rank import Rank
 from tfglue.kinds.regress import Regress
 from tfglue.kinds.span import Span
@@ -18,3 +19,4 @@ KINDS.add("rank", Rank())
 KINDS.add("span", Span())
 KINDS.add("answerable", Answerable())
 KINDS.add("tag", Tag())
+KINDS.add("masked", Masked())

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from tfglue.config import TrainConfig
+from tfglue.data.batches import model_inputs
 from tfglue.data.encode import encode
 from tfglue.data.examples import Examples, TextExamples
 from tfglue.data.features import Features
@@ -72,6 +73,10 @@ class Kind(ABC):
             logits: what the head made of them.
         """
         return ops.cast(logits, "float32")
+
+    def inputs(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+        """What of a batch the model reads."""
+        return model_inputs(batch)
 
     @abstractmethod
     def num_outputs(self, task: Task) -> int:

@@ -160,6 +160,7 @@ class AdapterPooler(keras.layers.Layer):
         every_token: whether every token is answered, or the text.
     """
 
+    tied = False
     pooled_only = False
     """Hidden states are read."""
 

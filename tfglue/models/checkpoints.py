@@ -1,6 +1,7 @@
 """Encoders by name: the built-in one, presets, hubs, folders and files."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from tfglue.models.keras_hub_preset import (
     read_keras_hub_preset,
 )
 from tfglue.models.loaded_encoder import LoadedEncoder, random_report
+from tfglue.models.pretrained_run import holds_pretrained_run, read_pretrained_run
 
 TINY = "tiny"
 HUB_PREFIX = "hf://"
@@ -60,6 +62,7 @@ def load_encoder(name: str, seed: int = 0) -> LoadedEncoder:
               ``pytorch_model.bin``), one written by KerasHub, one with Google's TF1 checkpoint
               (``bert_model.ckpt.*``), or one with a configuration alone, which means random
               weights;
+            - a finished run of `tfglue.pretrain`;
             - a file of weights (safetensors, or PyTorch's ``.bin``, ``.pt``, ``.pth``, ``.p``), or
               the path that a TF1 checkpoint's files have in common, with configuration and
               vocabulary beside it;
@@ -152,6 +155,7 @@ def _read_only_config(folder: Path, seed: int) -> LoadedEncoder:
 
 # The first that knows what a folder holds reads it.
 _FOLDER_READERS = (
+    (holds_pretrained_run, read_pretrained_run),
     (holds_keras_hub_preset, read_keras_hub_preset),
     (holds_hugging_face, read_hugging_face),
     (holds_google_checkpoint, read_google_folder),
@@ -188,7 +192,7 @@ def _from_hub(name: str, seed: int) -> LoadedEncoder:
     loaded = _from_folder(folder, seed)
     # The snapshot's folder is named after the revision.
     source = f"{name} (revision {folder.name})"
-    return LoadedEncoder(loaded.encoder, loaded.report, source, loaded.read_tokenizer)
+    return replace(loaded, source=source)
 
 
 def _download(name: str, patterns: Sequence[str]) -> Path:

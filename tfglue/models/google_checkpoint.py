@@ -10,6 +10,7 @@ from tfglue.errors import UserError
 from tfglue.models.bert_folder import read_config, read_tokenizer
 from tfglue.models.encoder import BertEncoder
 from tfglue.models.initialization import undrawn
+from tfglue.models.language_model_weights import GOOGLE_LANGUAGE_KEYS, read_language_model
 from tfglue.models.loaded_encoder import LoadedEncoder, assign_weights
 from tfglue.models.weight_names import google_name
 
@@ -50,7 +51,8 @@ def read_google_checkpoint(prefix: Path, seed: int) -> LoadedEncoder:
     """Loads a TF1 checkpoint, with the configuration and the vocabulary that lie beside it.
 
     Variables that are no part of the encoder (``cls/*``, ``global_step``, the optimizer's
-    ``adam_m`` and ``adam_v``) are reported as unused.
+    ``adam_m`` and ``adam_v``) are reported as unused; of the language model (``cls/*``) they are
+    kept beside the encoder all the same.
 
     Args:
         prefix: the path that its files have in common, such as ``folder/bert_model.ckpt``.
@@ -76,8 +78,7 @@ def read_google_checkpoint(prefix: Path, seed: int) -> LoadedEncoder:
     types = checkpoint.get_variable_to_dtype_map()
     expected = {name: google_name(name) for name in encoder.named_weights()}
 
-    def read(name: str) -> np.ndarray:
-        theirs = expected[name]
+    def read(theirs: str) -> np.ndarray:
         if not types[theirs].is_floating:
             raise UserError(
                 f"{prefix}: {theirs} is of type {types[theirs].name}; expected floating point"
@@ -87,8 +88,12 @@ def read_google_checkpoint(prefix: Path, seed: int) -> LoadedEncoder:
         except _BROKEN as error:
             raise UserError(f"{prefix}: {theirs} cannot be read ({_one_line(error)})") from None
 
-    report = assign_weights(encoder, str(prefix), expected, types, read, seed)
-    return LoadedEncoder(encoder, report, str(prefix), partial(read_tokenizer, folder))
+    def read_ours(name: str) -> np.ndarray:
+        return read(expected[name])
+
+    report = assign_weights(encoder, str(prefix), expected, types, read_ours, seed)
+    found = read_language_model(GOOGLE_LANGUAGE_KEYS, types, read, encoder, transposed=False)
+    return LoadedEncoder(encoder, report, str(prefix), partial(read_tokenizer, folder), found)
 
 
 def _index(prefix: Path) -> Path:

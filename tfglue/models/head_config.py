@@ -64,7 +64,8 @@ class HeadConfig(NamedSettings):
         Its `call` takes ``(encoded, dropout_seed)``; `encoded` is what the encoder gives, with
         ``padding_mask`` and ``segment_ids`` of the batch. It has `num_outputs`, `named_weights()`,
         `every_token` (whether every token is answered, or the text), `pooled_only` (whether it
-        reads the pooled output and nothing else) and `reads_pooled_output`. Statistics that
+        reads the pooled output and nothing else), `reads_pooled_output` and `tied` (whether it
+        reads the encoder's word embeddings as ``word_embeddings``). Statistics that
         follow the batches without a gradient are among the named weights, as ``moving_mean`` and
         ``moving_variance``.
 

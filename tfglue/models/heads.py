@@ -42,6 +42,8 @@ class LinearHead(keras.layers.Layer):
             output alone.
     """
 
+    tied = False
+
     def __init__(
         self,
         num_outputs: int,

@@ -14,6 +14,7 @@ from tfglue.files import read_json
 from tfglue.models.bert_folder import read_config, read_tokenizer
 from tfglue.models.encoder import BertEncoder
 from tfglue.models.initialization import undrawn
+from tfglue.models.language_model_weights import hugging_face_language_keys, read_language_model
 from tfglue.models.loaded_encoder import LoadedEncoder, assign_weights
 from tfglue.models.torch_file import read_torch_file
 from tfglue.models.weight_names import hugging_face_keys
@@ -39,7 +40,8 @@ def read_hugging_face(folder: Path, seed: int) -> LoadedEncoder:
     """Loads a folder's configuration and weights, these in one file or in shards.
 
     Weights are found under any prefix, see `hugging_face_keys`. Heads and buffers of other models
-    (``cls.*``, ``classifier.*``, ``scoring_list.*``, ``position_ids``) are reported as unused.
+    (``cls.*``, ``classifier.*``, ``scoring_list.*``, ``position_ids``) are reported as unused; of
+    BERT's language model (``cls.*``) they are kept beside the encoder all the same.
 
     Args:
         folder: the folder.
@@ -78,7 +80,11 @@ def _read(folder: Path, paths: Sequence[Path], source: str, seed: int) -> Loaded
             return value.T if name.endswith(".kernel") else value
 
         report = assign_weights(encoder, source, keys, readers, read, seed)
-    return LoadedEncoder(encoder, report, source, partial(read_tokenizer, folder))
+        found = read_language_model(
+            hugging_face_language_keys(readers), readers, lambda key: readers[key](),
+            encoder, transposed=True,
+        )
+    return LoadedEncoder(encoder, report, source, partial(read_tokenizer, folder), found)
 
 
 def _weight_files(folder: Path) -> list[Path]:

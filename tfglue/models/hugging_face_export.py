@@ -14,6 +14,8 @@ from tfglue.files import atomic_folder, read_json, write_json, write_tensors
 from tfglue.models.bert_folder import config_of
 from tfglue.models.encoder import BertEncoder
 from tfglue.models.heads import LinearHead
+from tfglue.models.language_model_weights import hugging_face_language_model
+from tfglue.models.masked_head import MaskedHead
 from tfglue.models.weight_names import hugging_face_name
 from tfglue.tasks.task import Task
 
@@ -107,6 +109,45 @@ def export_with_head(
     tensors[f"{known.layer}.bias"] = _in_pytorch_layout("bias", head.dense.bias)
     _write(folder, config, tensors, encoder, tokenizer, overwrite)
     return known.name
+
+
+def export_language_model(
+    folder: str | Path,
+    encoder: BertEncoder,
+    tokenizer: BertTokenizer,
+    head: MaskedHead,
+    overwrite: bool = False,
+) -> str:
+    """Writes a folder for ``transformers.BertForMaskedLM``, or ``BertForPreTraining`` with pairs.
+
+    Args:
+        folder: where; it appears when all files in it are whole.
+        encoder: whose word embeddings are the decoder.
+        tokenizer: of the encoder.
+        head: the language model; logits there equal ours within 1e-5.
+        overwrite: whether an earlier export may be replaced.
+
+    Returns:
+        Name of the class.
+
+    Raises:
+        UserError: the folder is taken or cannot be written.
+    """
+    name = "BertForPreTraining" if head.next_sentence else "BertForMaskedLM"
+    config = config_of(encoder) | {"architectures": [name], "tie_word_embeddings": True}
+    tensors = {
+        f"bert.{key}": value
+        for key, value in _tensors(encoder).items()
+        if head.next_sentence or not key.startswith("pooler.")
+    }
+    weights = {
+        key: _in_pytorch_layout(key, weight) for key, weight in head.named_weights().items()
+    }
+    _write(
+        folder, config, tensors | hugging_face_language_model(weights), encoder, tokenizer,
+        overwrite,
+    )
+    return name
 
 
 def check_export_folder(folder: str | Path, overwrite: bool) -> Path:

@@ -72,6 +72,7 @@ class LayerConvolution(keras.layers.Layer):
         dropout: rate before the linear layer.
     """
 
+    tied = False
     pooled_only = False
     reads_pooled_output = True
     every_token = False

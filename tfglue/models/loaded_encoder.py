@@ -1,7 +1,7 @@
 """An encoder that came from somewhere, and what came with it."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import keras
 import numpy as np
@@ -56,12 +56,15 @@ class LoadedEncoder:
         report: which weights were loaded, are new, or were left unused.
         source: where it came from, for messages and model cards.
         read_tokenizer: makes the tokenizer; takes ``lower_case``, None for the source's own choice.
+        language_model: weights of a `MaskedHead` that the source has beside the encoder, by our
+            names; empty where it has none.
     """
 
     encoder: BertEncoder
     report: LoadReport
     source: str
     read_tokenizer: Callable[[bool | None], BertTokenizer]
+    language_model: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def tokenizer(self, lower_case: bool | None = None) -> BertTokenizer:
         """Returns the tokenizer that belongs to the encoder.

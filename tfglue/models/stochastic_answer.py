@@ -98,6 +98,7 @@ class StochasticAnswer(keras.layers.Layer):
     """
 
     every_token = False
+    tied = False
     pooled_only = False
     reads_pooled_output = False
 

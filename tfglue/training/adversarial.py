@@ -32,7 +32,7 @@ class Smoothing(LossTerm):
         tasks: names of the tasks that have the term; all of choices or scores.
     """
 
-    name = "smoothing"
+    name = own_passes = "smoothing"
 
     def __init__(self, config: SmartConfig, tasks: Collection[str]):
         self.config = config

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from tfglue.data.batches import model_inputs
+from tfglue.data.batches import masked_inputs
 from tfglue.kinds import Kind
 from tfglue.models.transfer_model import TransferModel
 from tfglue.training.replicas import replica_seed
@@ -47,9 +47,15 @@ class ForwardPass:
         """Logits of the same rows with other word embeddings, see `BertEmbeddings.call`."""
         return self._run(dropout_seed, perturb_words=perturb_words)
 
+    def masked(self, dropout_seed: tf.Tensor) -> tf.Tensor:
+        """What the model's `language_model` makes of the rows with masked tokens."""
+        return self.model(
+            masked_inputs(self.batch), task=self.task, dropout_seed=dropout_seed, masked=True
+        )
+
     def _run(self, dropout_seed, **options):
         return self.model(
-            model_inputs(self.batch), task=self.task, dropout_seed=dropout_seed, **options
+            self.kind.inputs(self.batch), task=self.task, dropout_seed=dropout_seed, **options
         )
 
 
@@ -60,6 +66,8 @@ class LossTerm(ABC):
     """What histories call it."""
     reads_states: ClassVar[bool] = False
     """Whether it needs `ForwardPass.states`."""
+    own_passes: ClassVar[str] = ""
+    """What people call a term that runs the model itself, which costs time; empty for others."""
 
     @abstractmethod
     def applies(self, task: str) -> bool:

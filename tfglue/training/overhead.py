@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from tfglue.training.adversarial import Smoothing
 from tfglue.training.seeds import dropout_seed
 from tfglue.training.step import TrainStep
 from tfglue.training.task_batches import MixedBatches
@@ -65,10 +64,11 @@ class Overhead:
 
 
 def overhead_lines(step: TrainStep, batches: MixedBatches) -> Iterator[str]:
-    """What smoothing costs, measured: a line for every task that has it, none without."""
+    """What terms that run the model themselves cost: a line for every task that has such."""
     for name, own in batches.tasks.items():
-        if any(isinstance(term, Smoothing) for term in step.terms[name]):
+        costly = [term.own_passes for term in step.terms[name] if term.own_passes]
+        if costly:
             batch = next(own.updates()).batches[0]
             found = Overhead.measured(step, name, batch, dropout_seed(0, 0, 0))
             rows, time_steps = batch["token_ids"].shape
-            yield f"smoothing of {name}, {rows} rows of {time_steps} tokens: {found}"
+            yield f"{' and '.join(costly)} of {name}, {rows} rows of {time_steps} tokens: {found}"

@@ -103,7 +103,7 @@ class Predictor:
     def _forward(self, task: str, batch) -> dict[str, tf.Tensor]:
         def replica(batch):
             batch = replica_rows(batch)
-            logits = self.model(model_inputs(batch), task=task)
+            logits = self.model(self.kinds[task].inputs(batch), task=task)
             outputs = {"logits": gather_rows(logits)}
             if "labels" in batch:
                 outputs["losses"] = gather_rows(self.kinds[task].losses(batch, logits))

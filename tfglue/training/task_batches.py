@@ -55,16 +55,17 @@ class TaskBatches:
             start: the update to begin with.
         """
         per_epoch = self.plan.updates_per_epoch
-        mean_terms = float(self.features.loss_terms.sum()) / per_epoch
         epoch, offset = divmod(start, per_epoch)
         while True:
+            features = self.features.of_epoch(epoch)
+            mean_terms = float(features.loss_terms.sum()) / per_epoch
             updates = self.plan.epoch(epoch)[offset:]
             for update in updates:
                 rows = np.concatenate(update)
-                terms = int(self.features.loss_terms[rows].sum())
+                terms = int(features.loss_terms[rows].sum())
                 yield Update(
                     self.plan.task,
-                    [padded_batch(self.features, rows, self.padding) for rows in update],
+                    [padded_batch(features, rows, self.padding) for rows in update],
                     len(rows),
                     terms,
                     terms if self.plan.batch_tokens is None else mean_terms,

@@ -20,6 +20,7 @@ from tfglue.preparation import chosen_rows
 from tfglue.resolution import resolve
 from tfglue.run import Run
 from tfglue.task_choice import Say, choose_tasks
+from tfglue.tasks.language_model import KIND as LANGUAGE_MODEL
 from tfglue.tasks.task import Task
 
 
@@ -92,6 +93,8 @@ def rows_of_run(run: Run, task: Task, data: str | None) -> TaskRows:
     Raises:
         UserError: its data are no longer there, or are others, where `data` names none.
     """
+    if task.kind == LANGUAGE_MODEL:
+        raise UserError(f"{task.name}: a language model is no task to embed; embed a task's run")
     config = run.configs[task.name]
     everything = source_for(run, task, data, None).read("train")
     if not everything.labelled:
