@@ -57,7 +57,7 @@ def test_a_row_longer_than_a_pass_is_said():
 
 def test_candidates_of_a_query_are_not_cut_by_tokens():
     groups = np.array([0, 0, 1])
-    with pytest.raises(UserError, match="--batch_tokens: nli ranks .*; use --batch_size"):
+    with pytest.raises(UserError, match=r"--batch_tokens: nli ranks .*; use --batch_size"):
         BatchPlan(np.full(3, 9), None, 1, 0, "nli", "grouped", groups=groups, batch_tokens=40)
 
 
