@@ -55,13 +55,15 @@ class BertEmbeddings(keras.layers.Layer):
         self.dropout = Dropout(dropout, dropout_site)
         self.built = True
 
-    def call(self, token_ids, segment_ids, dropout_seed=None):
+    def call(self, token_ids, segment_ids, dropout_seed=None, observe=None):
         """Embeds ids.
 
         Args:
             token_ids: int32 (batch, time).
             segment_ids: int32 (batch, time).
             dropout_seed: int32 (2,), or None for no dropout.
+            observe: called with the name, the input and the result of the LayerNorm, or None; as in
+                `tfglue.models.slots.Slots`.
 
         Returns:
             (batch, time, hidden_dim), float32 in mixed precision too.
@@ -70,7 +72,10 @@ class BertEmbeddings(keras.layers.Layer):
         embedded = ops.take(self.word, token_ids, axis=0)
         embedded = embedded + ops.take(self.segment, segment_ids, axis=0)
         embedded = embedded + ops.convert_to_tensor(self.position)[:length]
-        return self.dropout(self.layer_norm(embedded), seed=dropout_seed)
+        normalized = self.layer_norm(embedded)
+        if observe:
+            observe("layer_norm", embedded, normalized)
+        return self.dropout(normalized, seed=dropout_seed)
 
     def _table(self, name: str, rows: int) -> keras.Variable:
         return self.add_weight(

@@ -122,7 +122,9 @@ class BertEncoder(keras.Model):
 
         return load_encoder(name, seed).encoder
 
-    def call(self, inputs, dropout_seed=None, pooled_only=False, adapter=None):
+    def call(
+        self, inputs, dropout_seed=None, pooled_only=False, adapter=None, observe_embeddings=None
+    ):
         """Encodes a batch.
 
         Args:
@@ -135,6 +137,8 @@ class BertEncoder(keras.Model):
                 ``slots(layer_index, attention_mask, dropout_seed)`` says what goes into a layer;
                 its ``top``, if not None, is called like a `BertLayer` and replaces the last
                 hidden state.
+            observe_embeddings: goes to `BertEmbeddings`; what its layers compute an adapter's slots
+                can show.
 
         Returns:
             Dict of `hidden_states`, a tuple of num_layers + 1 tensors (batch, time, hidden_dim):
@@ -149,7 +153,8 @@ class BertEncoder(keras.Model):
         attention_mask = self._attention_mask(inputs.get("padding_mask"), token_ids)
 
         x = self.embeddings(
-            token_ids, segment_ids, dropout_seed=self._seed_for(self.embeddings, dropout_seed)
+            token_ids, segment_ids, dropout_seed=self._seed_for(self.embeddings, dropout_seed),
+            observe=observe_embeddings,
         )
         hidden_states = [x]
         adapter_seed = None if adapter is None else self._seed_for(adapter, dropout_seed)

@@ -152,7 +152,8 @@ def embed_task(
     encoder = EncoderFacts(manifest["encoder"]["name"], manifest["encoder"]["digest"])
     facts = _facts("task", encoder, rows, settings.facts())
     facts |= {
-        "run": str(run.folder.path), "weights_digest": before, "vanished": sorted(fisher.vanished),
+        "run": str(run.folder.path), "weights_digest": before,
+        "vanished": sorted(ours.get(name, name) for name in fisher.vanished),
     }
     return write_embedding(folder, task.name, vectors, facts)
 
