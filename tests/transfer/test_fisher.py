@@ -245,7 +245,8 @@ def test_by_token_a_weight_is_scored_as_if_each_token_had_its_own():
     features = small_features("ner", ROWS)
     batch = padded_batch(features, np.arange(ROWS))
     terms = np.maximum((batch["labels"].numpy() != NO_LABEL).sum(axis=1), 1)
-    layers, embeddings = Layers(unchanging_model(), "ner", batch), unchanging_model().encoder.embeddings
+    layers = Layers(unchanging_model(), "ner", batch)
+    embeddings = layers.model.encoder.embeddings
     ids = batch["token_ids"].numpy()
     words = tf.Variable(embeddings.word.numpy()[ids])
     gammas = tf.Variable(np.broadcast_to(embeddings.layer_norm.gamma.numpy(), words.shape))

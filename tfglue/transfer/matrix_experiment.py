@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfglue.files import check_writable
 from tfglue.folder_lock import locked
+from tfglue.models.checkpoints import load_encoder
 from tfglue.task_choice import Say
 from tfglue.training.loop import Interrupted
 from tfglue.transfer.matrix_config import MatrixConfig
@@ -54,6 +55,8 @@ def transfer_matrix(
         return
     check_writable(folder)
     if not claimed(plan, folder, resume, overwrite):
+        # A wrong name is answered before a matrix is begun, or another one replaced.
+        load_encoder(plan.config.encoder, plan.config.seed)
         if folder.is_dir() and overwrite:
             shutil.rmtree(folder)
         plan.write(folder)

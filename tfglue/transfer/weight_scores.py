@@ -73,7 +73,7 @@ class WeightScores:
             total.assign(tf.zeros_like(total))
 
     def scores(self, rows: int) -> dict[str, np.ndarray]:
-        """Name -> sums over the number of rows, float32 of the weight's shape, but for `vanished`."""
+        """Name -> sums over the number of rows, float32, but for those of `vanished`."""
         left_out = self.vanished()
         return {
             name: total.numpy() / np.float32(rows)
