@@ -37,12 +37,8 @@ def fisher(task, granularity="example", kind="empirical", weights=(), draws=3):
     return TaskFisher(unchanging_model(), task, likelihood(task, kind, draws), granularity, weights)
 
 
-@pytest.fixture(autouse=True)
-def _eagerly():
-    """Tracing takes longer than all computing here; one test compiles."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+# One test compiles.
+pytestmark = pytest.mark.usefixtures("eagerly")
 
 
 class Layers:
