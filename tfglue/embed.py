@@ -178,6 +178,7 @@ def _check(flags: Namespace) -> None:
         for name in ("train_file", "max_length", "train_examples", "lower_case"):
             if getattr(flags, name) is not None:
                 raise UserError(f"--{name}: a run is embedded with the rows it was trained on")
+        _check_used(flags)
         return
     if flags.run and flags.encoder:
         raise UserError("--run and --encoder exclude each other; give one")
@@ -187,6 +188,20 @@ def _check(flags: Namespace) -> None:
         raise UserError("--text goes without --data and --train_file; give one")
     if flags.max_length is not None and flags.max_length < 8:
         raise UserError(f"--max_length: must be at least 8, not {flags.max_length}")
+    if flags.train_examples is not None and flags.train_examples < 1:
+        raise UserError(f"--train_examples: must be at least 1, not {flags.train_examples}")
+
+
+def _check_used(flags: Namespace) -> None:
+    """Raises UserError for flags of TaskEmb that others leave without effect."""
+    trains = (flags.finetune or "none") != "none"
+    for name, used, other in (
+        ("draws", flags.fisher == "sampled", "--fisher sampled"),
+        ("learning_rate", trains, "--finetune head or all"),
+        ("epochs", trains or flags.granularity == "batch", "--finetune or --granularity batch"),
+    ):
+        if getattr(flags, name) is not None and not used:
+            raise UserError(f"--{name} goes with {other}; without it nothing would change")
 
 
 def _output(flags: Namespace, name: str) -> Path:

@@ -64,6 +64,8 @@ def _recommend(argv: Sequence[str] | None) -> None:
     for name in methods:
         if name in _OF_RUNS and not flags.runs:
             raise UserError(f"--methods {name} needs --runs, the fine-tuned sources")
+    if flags.train_examples is not None and flags.train_examples < 1:
+        raise UserError(f"--train_examples: must be at least 1, not {flags.train_examples}")
     folder = report_folder(flags.output, FILES, flags.overwrite) if flags.output else None
     from tfglue.transfer.embedding import TaskEmbedding
     from tfglue.transfer.library import Library
@@ -88,17 +90,24 @@ def _recommend(argv: Sequence[str] | None) -> None:
 
 def _found_name(name: str, library) -> str:
     """The name that the library has for a task or an alias of it."""
+    if known := _known_as(name, library):
+        return known
+    raise UserError(
+        f"--task {name}: {library.folder} has no embedding of it"
+        f"{suggestion(name, library.names)} (it has {', '.join(library.names)}); make one with "
+        f"python -m tfglue.embed, or name its folder with --target"
+    )
+
+
+def _known_as(name: str, library) -> str | None:
+    """What the library calls a task, as the folders of other programs may have other names."""
     from tfglue import tasks
 
     declared = tasks.find(name)
     for known in library.names:
         if known.lower() == name.lower() or (declared and tasks.find(known) == declared):
             return known
-    raise UserError(
-        f"--task {name}: {library.folder} has no embedding of it"
-        f"{suggestion(name, library.names)} (it has {', '.join(library.names)}); make one with "
-        f"python -m tfglue.embed, or name its folder with --target"
-    )
+    return None
 
 
 def _added(
@@ -126,7 +135,8 @@ def _added(
     for name in flags.runs:
         opened = Run.open(name)
         for source in opened.tasks.values():
-            if source.name == target:
+            called = _known_as(source.name, library) or source.name
+            if called == target:
                 continue
             found: dict[str, float] = {}
             if "curve_gradient" in wanted:
@@ -143,7 +153,7 @@ def _added(
                     rows = rows_for_encoder(given, opened.tokenizer, positions, print, True)
                 found |= estimate(opened, source, rows, estimators)
             for method, score in found.items():
-                added.setdefault(method, {})[source.name] = score
+                added.setdefault(method, {})[called] = score
     for method in wanted:
         if method not in added:
             raise UserError(

@@ -14,6 +14,9 @@ from tfglue.scored_row import MEAN_OF_TASKS, mean_row, scored_row, trained_metri
 from tfglue.task_choice import Say
 from tfglue.trainer import train_run
 
+RESTARTS = "restarts.json"
+"""Beside the runs: what each of them scored."""
+
 
 def train_restarts(
     given: Mapping[str, Any],
@@ -50,7 +53,7 @@ def train_restarts(
             say=say,
         )
         report = restarts_report(folder, seeds)
-        write_json(folder.path / "restarts.json", report)
+        write_json(folder.path / RESTARTS, report)
     say(summary_line(report))
     best = report["summary"].get("best_seed", first)
     return Run.open(folder.path / "seeds" / str(best))

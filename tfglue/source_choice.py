@@ -12,13 +12,21 @@ from tfglue.errors import UserError
 from tfglue.files import read_json, write_json
 from tfglue.form import check_form
 from tfglue.models.checkpoints import load_encoder
+from tfglue.models.loaded_encoder import LoadedEncoder
 from tfglue.preparation import LOWER_CASE
+from tfglue.restarts import RESTARTS
 from tfglue.run import Run
 from tfglue.run_folder import RunFolder
 from tfglue.setting_values import task_list
 from tfglue.task_choice import Say
 from tfglue.trainer import train_run
-from tfglue.transfer.embedder import TaskSettings, embed_task, embed_text, encoder_facts
+from tfglue.transfer.embedder import (
+    EncoderFacts,
+    TaskSettings,
+    embed_task,
+    embed_text,
+    encoder_facts,
+)
 from tfglue.transfer.embedding import TaskEmbedding
 from tfglue.transfer.library import Library
 from tfglue.transfer.recommendation import FORMAT, Recommendation, recommend
@@ -64,9 +72,17 @@ def choose_source(
         return content["chosen"]
     library = Library.read(given["library"])
     target = tasks.get(given["task"])
+    loaded = load_encoder(given.get("encoder", "tiny"), given.get("seed", 0))
+    facts = encoder_facts(given.get("encoder", "tiny"), loaded.encoder)
     for method in library.methods:
-        embed = _embed_text if method == "text" else _embed_task
-        embedding = embed(target.name, library, given, folder, callbacks, say)
+        # Before anything is trained, which TaskEmb needs.
+        _check_member(next(iter(library.members(method).values())), facts)
+    for method in library.methods:
+        member = next(iter(library.members(method).values()))
+        if method == "text":
+            embedding = _embed_text(target.name, member, loaded, facts, given, folder, say)
+        else:
+            embedding = _embed_task(target.name, member, given, folder, callbacks, say)
         library = library.with_embedding(embedding)
     found = recommend(library, target.name, center=bool(given.get("center")))
     for line in found.lines():
@@ -100,12 +116,10 @@ def check_auto(given: Mapping[str, Any]) -> None:
     Library.read(given["library"])
 
 
-def _embed_text(target, library, given, folder, callbacks, say) -> TaskEmbedding:
-    member = next(iter(library.members("text").values()))
-    _check_manifest(member)
-    loaded = load_encoder(given.get("encoder", "tiny"), given.get("seed", 0))
-    facts = encoder_facts(given.get("encoder", "tiny"), loaded.encoder)
-    _check_encoder(member, facts.digest, facts.name)
+def _embed_text(
+    target: str, member: TaskEmbedding, loaded: LoadedEncoder, facts: EncoderFacts,
+    given: Mapping[str, Any], folder: RunFolder, say: Say,
+) -> TaskEmbedding:
     tokenizer = loaded.tokenizer(LOWER_CASE[given.get("lower_case", "auto")])
     rows = rows_for_encoder(
         _of_target(given), tokenizer, loaded.encoder.max_sequence_length, lambda line: None
@@ -116,9 +130,10 @@ def _embed_text(target, library, given, folder, callbacks, say) -> TaskEmbedding
     return embed_text(loaded.encoder, facts, rows, target, place, per)
 
 
-def _embed_task(target, library, given, folder, callbacks, say) -> TaskEmbedding:
-    member = next(iter(library.members("task").values()))
-    _check_manifest(member)
+def _embed_task(
+    target: str, member: TaskEmbedding, given: Mapping[str, Any], folder: RunFolder,
+    callbacks: Sequence[keras.callbacks.Callback], say: Say,
+) -> TaskEmbedding:
     settings = {
         name: value for name, value in member.manifest["settings"].items() if name != "max_length"
     }
@@ -126,7 +141,6 @@ def _embed_task(target, library, given, folder, callbacks, say) -> TaskEmbedding
     say(f"TaskEmb needs a run of {target} itself")
     own = _of_target(given) | {"output": str(place.path), "resume": place.is_run()}
     run: Run = train_run(own, callbacks=callbacks, say=say)
-    _check_encoder(member, run.folder.manifest()["encoder"]["digest"], str(given.get("encoder")))
     task = run.task(target)
     rows = rows_of_run(run, task, given.get("data"))
     say(f"embedding {target} by task: {len(rows.features)} rows")
@@ -135,20 +149,23 @@ def _embed_task(target, library, given, folder, callbacks, say) -> TaskEmbedding
     )
 
 
-def _check_manifest(member: TaskEmbedding) -> None:
+def _check_member(member: TaskEmbedding, facts: EncoderFacts) -> None:
+    """Raises UserError for an embedding that the target's cannot be held against."""
     if member.manifest is None:
         raise UserError(
             f"{member.where}: has no manifest.json, so the target cannot be embedded alike; rank "
             "with python -m tfglue.recommend and name the task with --intermediate"
         )
-
-
-def _check_encoder(member: TaskEmbedding, digest: str, name: str) -> None:
     known = member.manifest["encoder"]
-    if known["digest"] != digest:
+    if known["digest"] != facts.digest:
+        # Weights that are drawn have one name whatever the seed.
+        mend = (
+            "train with that one" if known["name"] != facts.name
+            else "train with the --seed of the library, if its weights are random"
+        )
         raise UserError(
-            f"--encoder {name}: not the encoder that {member.where} is of ({known['name']}); train "
-            "with that one, or embed the library anew"
+            f"--encoder {facts.name}: not the encoder that {member.where} is of "
+            f"({known['name']}); {mend}, or embed the library anew"
         )
 
 
@@ -179,9 +196,21 @@ def _first_that_can_be_trained(found: Recommendation, given: Mapping[str, Any], 
 
 
 def record_result(folder: RunFolder, run: Run) -> None:
-    """Adds to the record what the chain came to, and the target alone where it was trained."""
+    """Adds to the record what the chain came to, and the target alone where it was trained.
+
+    Args:
+        folder: of the experiment.
+        run: the chain's last one, or one of its restarts; then their mean is recorded, since the
+            best of several would not be comparable with one run alone.
+    """
     record = folder.path / RECORD
-    result = {"chain": _score(run.folder)}
+    (metric, score), = _score(run.folder).items()
+    result: dict[str, Any] = {"chain": {metric: score}}
+    restarts = folder.path / RESTARTS
+    if restarts.is_file():
+        report = read_json(restarts)
+        result["chain"] = {metric: report["summary"].get("mean")}
+        result["chain_by_seed"] = {str(row["seed"]): row["score"] for row in report["seeds"]}
     alone = RunFolder(folder.path / TARGET / "run")
     if alone.is_run():
         result["alone"] = _score(alone)

@@ -5,6 +5,8 @@ import pytest
 from tests.commands.test_bad_input import fails
 from tests.transfer.made_library import write, write_bare
 from tfglue import embed, train, transfer_matrix
+from tfglue.transfer.matrix_config import MatrixConfig
+from tfglue.transfer.matrix_plan import MatrixPlan
 
 
 @pytest.mark.parametrize(
@@ -22,6 +24,12 @@ from tfglue import embed, train, transfer_matrix
         (["--method", "text", "--text", "none.txt"], "none.txt: no such file"),
         (["--method", "text", "--task", "rte", "--run", "x", "--encoder", "tiny"],
          "exclude each other"),
+        (["--method", "text", "--task", "rte", "--train_examples", "0"], "must be at least 1"),
+        (["--method", "task", "--run", "x", "--draws", "5"], "--draws goes with --fisher sampled"),
+        (["--method", "task", "--run", "x", "--epochs", "2", "--fisher", "sampled"],
+         "--epochs goes with --finetune or --granularity batch"),
+        (["--method", "task", "--run", "x", "--finetune", "head", "--learning_rate", "nan"],
+         "--learning_rate: must be above 0"),
     ],
 )
 def test_embed(argv, message, capsys):
@@ -79,3 +87,15 @@ def test_a_library_that_cannot_be_compared_with_is_refused(tmp_path, capsys):
 )
 def test_matrix(argv, message, capsys):
     assert message in fails(capsys, transfer_matrix, *argv)
+
+
+def test_a_matrix_of_an_unknown_encoder_is_not_begun_and_replaces_none(tmp_path, capsys):
+    folder = tmp_path / "matrix"
+    words = ["--tasks", "rte,sst,mrpc", "--data", "sample", "--encoder", "tinny", "--output",
+             folder]
+    assert "did you mean 'tiny'?" in fails(capsys, transfer_matrix, *words)
+    assert not folder.exists()
+    MatrixPlan(MatrixConfig(tasks="rte,sst,ner", data="sample")).write(folder)
+    (folder / "scores.csv").write_text("hours of training")
+    assert "did you mean 'tiny'?" in fails(capsys, transfer_matrix, *words, "--overwrite")
+    assert (folder / "scores.csv").is_file()

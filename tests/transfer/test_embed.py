@@ -4,15 +4,23 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.training.small_model import small_features, small_model
+from tests.transfer.made_library import write_bare
 from tfglue import Run, embed, recommend, train
+from tfglue.data.batches import model_inputs, padded_batch
+from tfglue.data.sources import open_source
+from tfglue.data.subset import nested_order
 from tfglue.kinds import KINDS
+from tfglue.resolution import resolve
+from tfglue.tasks import get
 from tfglue.transfer.embedder import TaskSettings
 from tfglue.transfer.embedding import TaskEmbedding
 from tfglue.transfer.fisher import TaskFisher
 from tfglue.transfer.fisher_batches import FisherBatches
 from tfglue.transfer.likelihood import read_likelihood
+from tfglue.transfer.ranking import rank_sources
 from tfglue.transfer.source_scores import judged_places
 
 pytestmark = pytest.mark.slow
@@ -30,7 +38,11 @@ def runs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory, runs):
+    """Four tasks by their texts, and two by their runs with a setting that is not the default."""
     root = tmp_path_factory.mktemp("library")
+    for task in ("sst", "pos"):
+        words = ["--method", "task", "--run", str(runs / task), "--granularity", "token"]
+        assert embed.main([*words, "--output", str(root / "task" / task)]) == 0
     for task in ("sst", "pos", "squad2", "stsb"):
         words = ["--method", "text", "--task", task, "--data", "sample", "--train_examples", "40"]
         assert embed.main([*words, "--output", str(root / "text" / task)]) == 0
@@ -75,8 +87,11 @@ def test_a_run_has_a_task_embedding(runs, tmp_path, task, capsys):
     }
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_training_meanwhile_changes_what_is_asked_for_and_nothing_else():
     features = small_features("nli", 24)
+    own = read_likelihood("empirical", KINDS.get("classify"), "classify", 3, 1, 0)
+    frozen = TaskFisher(small_model(), "nli", own).scores(features)
     for finetune, moved in (("head", ("heads.nli",)), ("all", ("heads.nli", "encoder."))):
         model, kind = small_model(dropout=0.5), KINDS.get("classify")
         before = {name: weight.numpy() for name, weight in model.named_weights().items()}
@@ -88,9 +103,6 @@ def test_training_meanwhile_changes_what_is_asked_for_and_nothing_else():
                    if not np.array_equal(before[name], weight.numpy())}
         assert changed and all(name.startswith(moved) for name in changed)
         assert any(name.startswith(moved[-1]) for name in changed)
-        frozen = TaskFisher(
-            small_model(), "nli", read_likelihood("empirical", kind, "classify", 3, 1, 0)
-        ).scores(features)
         assert not np.allclose(scores["cls_output"], frozen["cls_output"], rtol=1e-3)
 
 
@@ -120,29 +132,84 @@ def test_sources_are_judged_by_their_runs(library, runs, capsys):
     assert "no source in --runs answers what sst labels" in capsys.readouterr().err
 
 
-def test_the_source_is_chosen_and_the_chain_trained(library, tmp_path, capsys):
+def test_heads_of_sources_are_judged_by_their_answers(runs, tmp_path):
+    """LEEP and NCE from the command line, against the model asked row by row."""
+    for seed, name in enumerate(("RTE", "SST-2", "MNLI")):
+        write_bare(tmp_path / "library", name, seed)
+    words = ["--task", "rte", "--library", str(tmp_path / "library"), "--data", "sample",
+             "--train_examples", "40", "--methods", "text,leep,nce", "--runs", str(runs / "sst")]
+    assert recommend.main([*words, "--output", str(tmp_path / "report")]) == 0
+    report = json.loads((tmp_path / "report" / "recommendation.json").read_text())
+    # The run of sst is the library's SST-2, so that their ranks are fused.
+    assert {row["source"] for row in report["fused"]} == {"SST-2", "MNLI"}
+    found = {name: report["methods"][name] for name in ("leep", "nce")}
+    assert all([row["source"] for row in own] == ["SST-2"] for own in found.values())
+
+    run, task = Run.open(runs / "sst"), get("rte")
+    examples = open_source(task, "sample").read("train")
+    examples = examples.take(nested_order(examples.strata)[:40])
+    features = KINDS.get("classify").encode(task, examples, run.tokenizer, resolve({}, task))
+    one_by_one = [padded_batch(features, np.array([row])) for row in range(40)]
+    answers = np.concatenate([
+        tf.nn.softmax(run.model(model_inputs(row), task="sst")) for row in one_by_one
+    ]).astype(np.float64)
+    labels = np.asarray(features.labels)
+    given = np.array([answers[labels == y].sum(axis=0) for y in (0, 1)]) / answers.sum(axis=0)
+    expected = np.mean([np.log(given[y] @ row) for y, row in zip(labels, answers, strict=True)])
+    assert found["leep"][0]["score"] == pytest.approx(expected, abs=1e-6)
+    said = answers.argmax(axis=1)
+    expected = np.mean([
+        np.log(np.mean(labels[said == z] == y)) for y, z in zip(labels, said, strict=True)
+    ])
+    assert found["nce"][0]["score"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_source_is_chosen_and_the_chain_trained_and_restarted(library, tmp_path, capsys):
     recipe = tmp_path / "step.yaml"
-    recipe.write_text("max_steps: 2\ntrain_examples: 32\nbatch_size: 16\nevaluate_every: 2\n")
+    recipe.write_text("max_steps: 1\ntrain_examples: 16\nbatch_size: 16\nevaluate_every: 1\n")
     words = ["--task", "rte", "--intermediate", "auto", "--library", str(library), "--data",
              "sample", "--intermediate_recipe", str(recipe), "--max_steps", "2",
-             "--train_examples", "32", "--dev_examples", "32", "--evaluate_every", "2"]
+             "--batch_size", "8", "--learning_rate", "0.01", "--train_examples", "16",
+             "--dev_examples", "32", "--evaluate_every", "2", "--seeds", "2"]
     output = tmp_path / "rte"
     assert train.main([*words, "--output", str(output)]) == 0
     record = json.loads((output / "recommendation.json").read_text())
+    assert record["fused_of"] == ["text", "task"]
     assert record["chosen"] == record["recommended"] in ("sst", "pos", "squad2", "stsb")
-    (step,) = (output / "steps").iterdir()
-    assert step.name == f"1-{record['chosen']}"
-    metrics = json.loads((output / "metrics.json").read_text())
-    assert record["result"]["chain"] == {"accuracy": metrics["rte"]["dev"]["accuracy"]}
-    assert (output / "target" / "text" / "avg_sequence_output.npy").is_file()
+    # The target is embedded as the library's tasks were, and held against them.
+    own = {name: TaskEmbedding.read(output / "target" / name) for name in ("text", "task")}
+    assert own["task"].manifest["settings"]["granularity"] == "token"
+    outputs = {f"encoder.layer.{layer}.layer_output" for layer in (0, 1)}
+    assert set(record["components"]) == {"avg_sequence_output"} | outputs
+    for component, ranking in record["components"].items():
+        method = "task" if component in outputs else "text"
+        vectors = {
+            place.name: np.load(place / f"{component}.npy")
+            for place in (library / method).iterdir()
+        }
+        expected = rank_sources(vectors, own[method].vectors[component])
+        assert [row["source"] for row in ranking] == [name for name, _ in expected]
+        assert [row["score"] for row in ranking] == pytest.approx([s for _, s in expected])
+    # The source is trained once; only the target restarts, and its mean is recorded.
+    assert [step.name for step in (output / "steps").iterdir()] == [f"1-{record['chosen']}"]
+    scores = {seed: accuracy(output / "seeds" / seed) for seed in ("0", "1")}
+    assert record["result"]["chain_by_seed"] == scores
+    assert record["result"]["chain"] == {"accuracy": pytest.approx(np.mean(list(scores.values())))}
+    assert record["result"]["alone"] == {"accuracy": accuracy(output / "target" / "run")}
     capsys.readouterr()
     assert train.main(["--output", str(output), "--resume"]) == 0
     assert f"intermediate: {record['chosen']}, chosen before" in capsys.readouterr().out
 
 
-def test_another_encoder_is_refused_before_training(library, tmp_path, capsys):
-    words = ["--task", "rte", "--intermediate", "auto", "--library", str(library), "--seed", "3",
-             "--data", "sample", "--output", str(tmp_path / "rte")]
+def accuracy(run):
+    return json.loads((run / "metrics.json").read_text())["rte"]["dev"]["accuracy"]
+
+
+@pytest.mark.parametrize("part", ["", "task"])
+def test_another_encoder_is_refused_before_training(library, tmp_path, part, capsys):
+    words = ["--task", "rte", "--intermediate", "auto", "--library", str(library / part), "--seed",
+             "3", "--data", "sample", "--output", str(tmp_path / "rte")]
     assert train.main(words) == 2
-    assert "not the encoder that" in capsys.readouterr().err
-    assert not (tmp_path / "rte" / "steps").exists()
+    error = capsys.readouterr().err
+    assert "not the encoder that" in error and "the --seed of the library" in error
+    assert not any((tmp_path / "rte" / name).exists() for name in ("steps", "target"))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tfglue.errors import UserError
+from tfglue.transfer import matrix_pictures
 from tfglue.transfer.matrix_plan import ALONE
 from tfglue.transfer.matrix_report import write_report
 from tfglue.transfer.matrix_scores import MatrixScores, write_scores
@@ -96,6 +97,24 @@ def test_methods_agree_by_their_ranks():
     assert names == ["good", "bad", "flat"]
     assert found[0, 0] == pytest.approx(1) and found[0, 1] == pytest.approx(-1)
     assert np.isnan(found[0, 2])
+
+
+def test_small_pictures_show_all_of_their_words(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(matrix_pictures, "save_figure", lambda figure, path: figures.append(figure))
+    named = MatrixScores(
+        {target: {ALONE: [0.5], "c": [0.6], "q": [0.4]} for target in "ab"},
+        {"a": "pearson_and_spearman", "b": "matthews_correlation"},
+    )
+    matrix_pictures.plot_heat_map(named, CLASSES, tmp_path)
+    chosen = choices({"good": GOOD}, named)
+    rows = matrix_pictures.violin_rows(named, chosen, CLASSES, "good")
+    matrix_pictures.plot_violins(rows, tmp_path, "good")
+    for figure in figures:
+        box = figure.get_tightbbox()
+        assert box.x0 >= 0 and box.x1 <= figure.get_figwidth()
+    labels = [label.get_text() for label in figures[1].axes[0].get_xticklabels()]
+    assert labels == ["a\npearson_and_spearman", "b\nmatthews_correlation"]
 
 
 def test_a_report_has_a_csv_behind_every_picture(scores, tmp_path):

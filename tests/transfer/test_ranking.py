@@ -71,6 +71,12 @@ def test_ties_share_their_ranks():
     assert average_rank("ABCD", {"A": 1, "B": 0, "C": 1, "D": 0}) == 2
 
 
+def test_the_same_ranks_in_another_order_are_a_tie():
+    # A has the ranks 1, 2, 7 and B 7, 1, 2: added up in turn they differ in the last digit.
+    fused = dict(fuse(["ACDEFGB", "BACDEFG", "CBDEFGA"]))
+    assert fused["A"] == fused["B"] == pytest.approx(1 / 61 + 1 / 62 + 1 / 67)
+
+
 def test_ties_are_the_mean_over_all_their_orders():
     predicted = [("D", 3), ("A", 2), ("B", 2), ("C", 2)]
     orders = [("D", *rest) for rest in itertools.permutations("ABC")]

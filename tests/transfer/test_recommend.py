@@ -90,6 +90,7 @@ def test_bare_folders_of_other_programs(tmp_path, capsys):
         (["--task", "rt"], "no embedding of it; did you mean 'rte'?"),
         (["--task", "rte", "--methods", "txt"], "did you mean 'text'?"),
         (["--task", "rte", "--methods", "logme"], "needs --runs"),
+        (["--task", "rte", "--runs", "x", "--train_examples", "0"], "must be at least 1"),
         (["--task", "rte", "--components", "encoder.layer.9.layer_output"], "did you mean"),
         ([], "--task is needed"),
     ],

@@ -55,7 +55,9 @@ class BertEmbeddings(keras.layers.Layer):
         self.dropout = Dropout(dropout, dropout_site)
         self.built = True
 
-    def call(self, token_ids, segment_ids, dropout_seed=None, perturb_words=None):
+    def call(
+        self, token_ids, segment_ids, dropout_seed=None, perturb_words=None, observe=None
+    ):
         """Embeds ids.
 
         Args:
@@ -64,6 +66,8 @@ class BertEmbeddings(keras.layers.Layer):
             dropout_seed: int32 (2,), or None for no dropout.
             perturb_words: maps the word embeddings (batch, time, hidden_dim), before position and
                 segment are added, to what stands in for them; None leaves them.
+            observe: called with the name, the input and the result of the LayerNorm, or None; as in
+                `tfglue.models.slots.Slots`.
 
         Returns:
             (batch, time, hidden_dim), float32 in mixed precision too.
@@ -74,7 +78,10 @@ class BertEmbeddings(keras.layers.Layer):
             embedded = perturb_words(embedded)
         embedded = embedded + ops.take(self.segment, segment_ids, axis=0)
         embedded = embedded + ops.convert_to_tensor(self.position)[:length]
-        return self.dropout(self.layer_norm(embedded), seed=dropout_seed)
+        normalized = self.layer_norm(embedded)
+        if observe:
+            observe("layer_norm", embedded, normalized)
+        return self.dropout(normalized, seed=dropout_seed)
 
     def _table(self, name: str, rows: int) -> keras.Variable:
         return self.add_weight(

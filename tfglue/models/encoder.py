@@ -124,7 +124,7 @@ class BertEncoder(keras.Model):
 
     def call(
         self, inputs, dropout_seed=None, pooled_only=False, adapter=None, perturb_words=None,
-        first_token_states=False,
+        first_token_states=False, observe_embeddings=None,
     ):
         """Encodes a batch.
 
@@ -140,6 +140,8 @@ class BertEncoder(keras.Model):
                 hidden state.
             perturb_words: changes the word embeddings, see `BertEmbeddings.call`.
             first_token_states: return these as well, with `pooled_only` too.
+            observe_embeddings: goes to `BertEmbeddings`; what its layers compute an adapter's slots
+                can show.
 
         Returns:
             Dict of `hidden_states`, a tuple of num_layers + 1 tensors (batch, time, hidden_dim):
@@ -157,6 +159,7 @@ class BertEncoder(keras.Model):
         x = self.embeddings(
             token_ids, segment_ids, dropout_seed=self._seed_for(self.embeddings, dropout_seed),
             perturb_words=perturb_words,
+            observe=observe_embeddings,
         )
         hidden_states = [x]
         adapter_seed = None if adapter is None else self._seed_for(adapter, dropout_seed)

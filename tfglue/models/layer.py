@@ -110,7 +110,9 @@ class BertLayer(keras.layers.Layer):
         mixed_later = first_token_only and slots.feed_forward_mixes_tokens
         asking = asked_for(hidden_states, first_token_only and not mixed_later)
         attended = self._attend(asking, hidden_states, attention_mask, dropout_seed, slots)
-        attended = self.attention_layer_norm(attended + asking)
+        attended = self._normalize(
+            "attention.layer_norm", self.attention_layer_norm, attended + asking, slots
+        )
         beside = []
         if slots.beside_feed_forward:
             beside.append(slots.beside_feed_forward(attended, first_token_only))
@@ -120,7 +122,9 @@ class BertLayer(keras.layers.Layer):
         output = self._feed_forward(attended, dropout_seed, slots) + attended
         for addition in beside:
             output = output + ops.cast(addition, self.variable_dtype)
-        output = self.feed_forward_layer_norm(output)
+        output = self._normalize(
+            "feed_forward.layer_norm", self.feed_forward_layer_norm, output, slots
+        )
         return slots.scale(output) if slots.scale else output
 
     def _attend(self, asking, hidden_states, attention_mask, dropout_seed, slots):
@@ -155,6 +159,13 @@ class BertLayer(keras.layers.Layer):
         if slots.observe:
             slots.observe(name, x, projected)
         return projected
+
+    def _normalize(self, name: str, layer_norm, x, slots):
+        """A LayerNorm of x, shown to who observes the layer."""
+        normalized = layer_norm(x)
+        if slots.observe:
+            slots.observe(name, x, normalized)
+        return normalized
 
     def _drop_out(self, dropout, output, dropout_seed):
         """Dropout on its way to the residual, which is float32 as the LayerNorm after it."""

@@ -29,8 +29,8 @@ class Slots:
         scale: maps the output, of each token for itself.
         projections: names as in `BertLayer.named_weights` (``attention.query``) -> function of the
             projection's input.
-        observe: called with the name, the input and the result of each linear map, and returns
-            nothing; for whoever wants gradients at these places.
+        observe: called with the name, the input and the result of each linear map and LayerNorm,
+            and returns nothing; for whoever wants gradients at these places.
         feed_forward_mixes_tokens: whether `beside_feed_forward` needs a of all tokens even where
             only the first token's result is asked for.
     """

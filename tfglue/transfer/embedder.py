@@ -1,5 +1,6 @@
 """Embeddings of tasks, made and written with what is known of them."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
@@ -76,6 +77,8 @@ class TaskSettings:
         for name in ("draws", "epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise UserError(f"--{name}: must be at least 1, not {getattr(self, name)}")
+        if not 0 < self.learning_rate < math.inf:
+            raise UserError(f"--learning_rate: must be above 0, not {self.learning_rate}")
 
     def facts(self) -> dict[str, Any]:
         """What of the settings decides the result, for the manifest."""
@@ -152,7 +155,8 @@ def embed_task(
     encoder = EncoderFacts(manifest["encoder"]["name"], manifest["encoder"]["digest"])
     facts = _facts("task", encoder, rows, settings.facts())
     facts |= {
-        "run": str(run.folder.path), "weights_digest": before, "vanished": sorted(fisher.vanished),
+        "run": str(run.folder.path), "weights_digest": before,
+        "vanished": sorted(ours.get(name, name) for name in fisher.vanished),
     }
     return write_embedding(folder, task.name, vectors, facts)
 

@@ -16,7 +16,7 @@ rows meet. For one batch and the gradients of one loss all three have the publis
 
 Some sums over tokens are zero whatever the row: a softmax over the tokens of a question does not
 see what is added to all of them, so the gradients at the last layer's output cancel, and what is
-left is rounding. Such components are left out.
+left is rounding. Such components, and the weights of the same kind, are left out.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -30,12 +30,9 @@ from tfglue.models.transfer_model import TransferModel
 from tfglue.transfer.components import CLS
 from tfglue.transfer.likelihood import NOISE, TERMS, Likelihood
 from tfglue.transfer.observation import observe
-from tfglue.transfer.weight_scores import WeightScores
+from tfglue.transfer.weight_scores import ROUNDING, WeightScores
 
 GRANULARITIES = ("example", "token", "batch")
-
-_ROUNDING = 1e-9
-"""Sums whose squares are a smaller share than this of the squares they are made of are zero."""
 
 
 class TaskFisher:
@@ -62,7 +59,7 @@ class TaskFisher:
         self.granularity = granularity
         self.weights = WeightScores(model, task, granularity, tuple(weights))
         self.vanished: list[str] = []
-        """Components that `scores` left out, since their gradients cancel."""
+        """Components and weights that `scores` left out, since their gradients cancel."""
         self._compiled: Callable | None = None
 
     def scores(
@@ -84,7 +81,7 @@ class TaskFisher:
         totals: dict[str, np.ndarray] = {}
         sizes: dict[str, float] = {}
         self.weights.reset()
-        rows_seen = tokens_seen = 0
+        rows_seen = 0
         # What is drawn depends on the row alone, so all of it is drawn before.
         noise = [self.likelihood.noise(features, n) for n in range(self.likelihood.passes)]
         for rows in batches if batches is not None else batches_by_length(features, 32):
@@ -98,14 +95,16 @@ class TaskFisher:
                     sizes[name] = sizes.get(name, 0) + share * float(size)
             if after is not None:
                 after(rows, plain)
-            rows_seen, tokens_seen = rows_seen + len(rows), tokens_seen + tokens
+            rows_seen += len(rows)
             done(len(rows))
-        divisor = rows_seen if self.granularity == "batch" else rows_seen * tokens_seen
-        self.vanished = [n for n, total in totals.items() if total.sum() < _ROUNDING * sizes[n]]
+        # T is of one pass, however many there are: their mean is taken, as of weights.
+        divisor = rows_seen if self.granularity == "batch" else rows_seen * features.lengths.sum()
+        self.vanished = [n for n, total in totals.items() if total.sum() < ROUNDING * sizes[n]]
         vectors = {
             name: (total / divisor).astype(np.float32) for name, total in totals.items()
             if name not in self.vanished
         }
+        self.vanished += self.weights.vanished()
         return vectors | self.weights.scores(rows_seen)
 
     def _with_facts(self, batch, features: Features, rows: np.ndarray, noise) -> dict:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfglue.files import check_writable
 from tfglue.folder_lock import locked
+from tfglue.models.checkpoints import load_encoder
 from tfglue.task_choice import Say
 from tfglue.training.loop import Interrupted
 from tfglue.transfer.matrix_config import MatrixConfig
@@ -55,6 +56,9 @@ def transfer_matrix(
     goes_on = grid.claim(resume=resume, overwrite=overwrite)
     if goes_on:
         grid.check_same(asdict(plan.config), stored)
+    else:
+        # A wrong name is answered before a matrix is begun, or another one replaced.
+        load_encoder(plan.config.encoder, plan.config.seed)
     tf.get_logger().setLevel("ERROR")  # Every training is traced anew, which TensorFlow warns of.
     try:
         with locked(folder, ".matrix.lock"):

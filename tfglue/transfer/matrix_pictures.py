@@ -79,7 +79,7 @@ def plot_violins(rows: Sequence[Mapping[str, Any]], path: Path, method: str) -> 
         )
     metrics = {row["target"]: row["metric"] for row in rows}
     panel.set_xticks(
-        range(len(targets)), [f"{name}\n{metrics[name][:18]}" for name in targets],
+        range(len(targets)), [f"{name}\n{metrics[name]}" for name in targets],
         fontsize="x-small", rotation=30, ha="right", parse_math=False,
     )
     panel.set_ylabel("score on dev, in hundredths")
@@ -117,7 +117,7 @@ def plot_heat_map(
                 })
     largest = np.nanmax(np.abs(change), axis=1, keepdims=True)
     shown = change / np.where(largest > 0, largest, 1)
-    figure = new_figure(2.6 + 0.8 * len(sources), 1.8 + 0.5 * len(targets))
+    figure = new_figure(max(5.8, 2.6 + 0.8 * len(sources)), 1.8 + 0.5 * len(targets))
     panel = figure.subplots()
     panel.imshow(shown, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
     for (i, j), value in np.ndenumerate(change):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
@@ -19,13 +20,15 @@ class Observation:
         logits: of the task's head.
         activations: component -> (batch, time, hidden_dim); the pooled output is (batch,
             hidden_dim), and there only if the head reads it.
-        linear_maps: stable name, such as ``layers.0.attention.query`` -> its input and its result,
-            both (batch, time, dim).
+        maps: stable name of a linear map or LayerNorm, such as ``layers.0.attention.query`` -> its
+            input and its result, both (batch, time, dim).
+        inputs: token_ids and segment_ids, (batch, time).
     """
 
     logits: tf.Tensor
     activations: Mapping[str, tf.Tensor]
-    linear_maps: Mapping[str, tuple[tf.Tensor, tf.Tensor]]
+    maps: Mapping[str, tuple[tf.Tensor, tf.Tensor]]
+    inputs: Mapping[str, tf.Tensor]
 
 
 def observe(
@@ -41,27 +44,29 @@ def observe(
             `tf.GradientTape.watch`.
     """
     activations: dict[str, tf.Tensor] = {}
-    linear_maps: dict[str, tuple[tf.Tensor, tf.Tensor]] = {}
+    maps: dict[str, tuple[tf.Tensor, tf.Tensor]] = {}
 
-    def note(layer: int, name: str, x: tf.Tensor, result: tf.Tensor) -> None:
-        if name == "attention.output":
-            watch(x)
-            activations[attention_output(layer)] = x
+    def note(place: str, name: str, x: tf.Tensor, result: tf.Tensor) -> None:
         watch(result)
-        linear_maps[f"layers.{layer}.{name}"] = (x, result)
+        maps[f"{place}.{name}"] = (x, result)
 
-    encoded = model.encoder(inputs, adapter=_Observer(model.adapters.get(task), note))
+    encoded = model.encoder(
+        inputs, adapter=_Observer(model.adapters.get(task), note),
+        observe_embeddings=partial(note, "embeddings"),
+    )
+    for layer in range(model.encoder.num_layers):
+        activations[attention_output(layer)], _ = maps[f"layers.{layer}.attention.output"]
     for layer, states in enumerate(encoded["hidden_states"][1:]):
         activations[layer_output(layer)] = states
     head = model.heads[task]
     if head.reads_pooled_output:
         activations[CLS] = encoded["pooled_output"]
     logits = head(encoded | {"padding_mask": inputs["padding_mask"]}, None)
-    return Observation(logits, activations, linear_maps)
+    return Observation(logits, activations, maps, inputs)
 
 
 class _Observer:
-    """Stands for an adapter, or for none, and shows what the encoder's linear maps compute."""
+    """Stands for an adapter, or for none, and shows what the encoder's layers compute."""
 
     trainable = False
 
@@ -75,7 +80,4 @@ class _Observer:
         if self.adapter is not None:
             own = self.adapter.slots(layer_index, attention_mask, dropout_seed)
 
-        def note(name, x, result):
-            self.note(layer_index, name, x, result)
-
-        return replace(own, observe=note)
+        return replace(own, observe=partial(self.note, f"layers.{layer_index}"))

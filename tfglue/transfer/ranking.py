@@ -81,11 +81,12 @@ def fuse(rankings: Sequence[Ranking], k: float = 60) -> list[tuple[str, float]]:
     Returns:
         Names and sums, the highest first.
     """
-    sums: dict[str, float] = {}
+    shares: dict[str, list[float]] = {}
     for ranking in rankings:
         for name, rank in ranks(ranking).items():
-            sums[name] = sums.get(name, 0.0) + 1 / (k + rank)
-    return by_score(sums)
+            shares.setdefault(name, []).append(1 / (k + rank))
+    # Rounded once: sums of the same shares in another order are a tie.
+    return by_score({name: math.fsum(own) for name, own in shares.items()})
 
 
 def average_rank(

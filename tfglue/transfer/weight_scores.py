@@ -1,8 +1,13 @@
 """Fisher scores of weights, row by row without a backward pass for each row.
 
-A linear map y = x W + b has, for row i, the gradients sum_t x_it d_it^T and sum_t d_it, where d_it
-is the gradient of the row's loss with respect to y_it. The backward pass over a batch has all d_it;
-so the squares of rows are taken a few rows at a time, whatever the size of the batch.
+With d_it the gradient of the loss of row i with respect to what a part computes at token t, the
+row's own gradients are
+
+    linear map y = x W + b       sum_t x_it d_it^T of W, sum_t d_it of b
+    LayerNorm y = g n(x) + b     sum_t n(x_it) d_it of g, sum_t d_it of b
+    table y = W[id]              of each line of W the sum of d_it where id_it is that line
+
+The backward pass over a batch has all d_it, so squares of rows can be taken one by one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,15 +23,21 @@ from tfglue.training.clipping import dense_gradient
 from tfglue.transfer.components import CLS, layer_output
 from tfglue.transfer.observation import Observation
 
-_ROWS_AT_ONCE = 4
-"""So many gradients of one kernel are held at a time: 38 MB of BERT-base's largest."""
+_TABLES = {"embeddings.word": "token_ids", "embeddings.segment": "segment_ids",
+           "embeddings.position": "positions"}
+"""The ids that each table of the embeddings is read by."""
+
+_EMBEDDED = "embeddings.layer_norm"
+
+ROUNDING = 1e-9
+"""Sums whose squares are a smaller share than this of the squares they are made of are zero."""
 
 
 class WeightScores:
     """Squared gradients of chosen weights, summed over rows, tokens or batches.
 
-    By row and by token kernels and biases of the encoder's linear maps can be scored, of the
-    pooler, and of a linear head; by batch every weight can.
+    All weights of the encoder can be scored that the task's loss depends on, and those of a linear
+    head; by batch those of any head.
 
     Args:
         model: whose weights.
@@ -51,15 +62,34 @@ class WeightScores:
             name: tf.Variable(tf.zeros(weight.shape), trainable=False)
             for name, weight in self._weights.items()
         }
+        self._of_tokens = {
+            name: tf.Variable(0.0, trainable=False)
+            for name in self._weights if granularity == "example" and _is_vector(name)
+        }
 
     def reset(self) -> None:
         """Forgets all sums."""
-        for total in self._sums.values():
+        for total in (*self._sums.values(), *self._of_tokens.values()):
             total.assign(tf.zeros_like(total))
 
     def scores(self, rows: int) -> dict[str, np.ndarray]:
-        """Name -> sums over the number of rows, float32 of the weight's shape."""
-        return {name: total.numpy() / np.float32(rows) for name, total in self._sums.items()}
+        """Name -> sums over the number of rows, float32, but for those of `vanished`."""
+        left_out = self.vanished()
+        return {
+            name: total.numpy() / np.float32(rows)
+            for name, total in self._sums.items() if name not in left_out
+        }
+
+    def vanished(self) -> list[str]:
+        """Weights whose gradients cancel over the tokens of every row, so that rounding is left.
+
+        Softmax does not see what is added to all tokens: the bias of an attention's keys, and all
+        that moves the answers of a question alike.
+        """
+        return [
+            name for name, squares in self._of_tokens.items()
+            if float(tf.reduce_sum(self._sums[name])) < ROUNDING * float(squares)
+        ]
 
     def watch(self, tape: tf.GradientTape) -> None:
         """Lets a tape see the weights, where gradients of whole batches are wanted."""
@@ -70,9 +100,11 @@ class WeightScores:
         """What gradients are needed of, beside the activations."""
         if self.granularity == "batch":
             return {name: weight.value for name, weight in self._weights.items()}
-        maps = {name.rpartition(".")[0] for name in self._weights}
-        found = {name: seen.linear_maps[name][1] for name in maps if name in seen.linear_maps}
-        return found | ({self._head: seen.logits} if self._head in maps else {})
+        places = {name.rpartition(".")[0] for name in self._weights}
+        found = {place: seen.maps[place][1] for place in places if place in seen.maps}
+        if "embeddings" in places:
+            found[_EMBEDDED] = seen.maps[_EMBEDDED][1]
+        return found | ({self._head: seen.logits} if self._head in places else {})
 
     def add(
         self,
@@ -88,25 +120,62 @@ class WeightScores:
             gradients: of what `sources` names.
         """
         for name, total in self._sums.items():
+            place, _, part = name.rpartition(".")
             if self.granularity == "batch":
                 own = dense_gradient(gradients[name], self._weights[name].value)
                 total.assign_add(tf.square(own))
-                continue
-            place, _, part = name.rpartition(".")
-            x, delta = self._input_and_gradient(place, seen, activations, gradients)
-            if part == "bias":
-                sums = delta if self.granularity == "token" else tf.reduce_sum(delta, 1, True)
-                total.assign_add(tf.reduce_sum(tf.square(sums), axis=(0, 1)))
-            elif self.granularity == "token" or x.shape[1] == 1:
-                # The square of an outer product is the outer product of squares.
-                total.assign_add(tf.einsum("bti,bto->io", tf.square(x), tf.square(delta)))
+            elif name in _TABLES:
+                self._add_to_table(total, _ids(seen, _TABLES[name]), self._of_sum(seen, gradients))
+            elif part in ("gamma", "beta"):
+                x, _ = seen.maps[place]
+                delta = gradients[place]
+                self._add_vectors(name, delta * self._normalized(x) if part == "gamma" else delta)
             else:
-                total.assign_add(_summed_squares(x, delta))
+                x, delta = self._input_and_gradient(place, seen, activations, gradients)
+                if part == "bias":
+                    self._add_vectors(name, delta)
+                elif self.granularity == "token" or x.shape[1] == 1:
+                    # The square of an outer product is the outer product of squares.
+                    total.assign_add(tf.einsum("bti,bto->io", tf.square(x), tf.square(delta)))
+                else:
+                    total.assign_add(_summed_squares(x, delta))
+
+    def _add_vectors(self, name: str, values) -> None:
+        """Adds the squares of each token's vectors, (batch, time, dim), or of their sums by row."""
+        if self.granularity == "example":
+            self._of_tokens[name].assign_add(tf.reduce_sum(tf.square(values)))
+            values = tf.reduce_sum(values, axis=1, keepdims=True)
+        self._sums[name].assign_add(tf.reduce_sum(tf.square(values), axis=(0, 1)))
+
+    def _add_to_table(self, total, ids, delta) -> None:
+        """Adds the squares of gradients of lines, which a row may read at several tokens."""
+        lines = total.shape[0]
+        flat = tf.reshape(delta, (-1, delta.shape[-1]))
+        if self.granularity == "token":
+            total.scatter_add(tf.IndexedSlices(tf.square(flat), tf.reshape(ids, (-1,))))
+            return
+        rows = tf.range(tf.shape(ids, tf.int64)[0])[:, None]
+        places, number = tf.unique(tf.reshape(rows * lines + tf.cast(ids, tf.int64), (-1,)))
+        sums = tf.math.unsorted_segment_sum(flat, number, tf.size(places))
+        total.scatter_add(tf.IndexedSlices(tf.square(sums), places % lines))
+
+    def _of_sum(self, seen: Observation, gradients):
+        """The gradient of the sum of the embeddings, from that of its LayerNorm."""
+        x, _ = seen.maps[_EMBEDDED]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(x)
+            normalized = self.model.encoder.embeddings.layer_norm(x)
+        return tape.gradient(normalized, x, gradients[_EMBEDDED])
+
+    def _normalized(self, x):
+        mean, variance = tf.nn.moments(x, axes=-1, keepdims=True)
+        epsilon = self.model.encoder.embeddings.layer_norm_epsilon
+        return (x - mean) * tf.math.rsqrt(variance + epsilon)
 
     def _input_and_gradient(self, place: str, seen, activations, gradients):
         """What went into a linear map, and the gradient of what came out, (batch, time, dim)."""
-        if place in seen.linear_maps:
-            return seen.linear_maps[place][0], gradients[place]
+        if place in seen.maps:
+            return seen.maps[place][0], gradients[place]
         last = seen.activations[layer_output(self.model.encoder.num_layers - 1)]
         if place == "pooler":
             pooled = seen.activations[CLS]
@@ -130,27 +199,32 @@ def scorable(model: TransferModel, task: str, granularity: str) -> dict[str, Any
         encoder = {n: weight for n, weight in encoder.items() if not n.startswith("pooler.")}
     if granularity == "batch":
         return encoder | {n: weight for n, weight in own.items() if weight.trainable}
-    linear = {n: weight for n, weight in encoder.items() if n.endswith((".kernel", ".bias"))}
-    return linear | (own if isinstance(model.heads[task], LinearHead) else {})
+    return encoder | (own if isinstance(model.heads[task], LinearHead) else {})
+
+
+def _is_vector(name: str) -> bool:
+    return name.endswith((".bias", ".gamma", ".beta"))
+
+
+def _ids(seen: Observation, name: str):
+    """What of a batch a table is read by, int32 (batch, time)."""
+    tokens = seen.inputs["token_ids"]
+    if name == "positions":
+        return tf.zeros_like(tokens) + tf.range(tf.shape(tokens)[1])
+    return seen.inputs[name]
 
 
 def _summed_squares(x, delta):
-    """sum_i (sum_t x_it d_it^T)^2, (in, out), a few rows at a time."""
-    rows, time = tf.shape(x)[0], tf.shape(x)[1]
-    more = -rows % _ROWS_AT_ONCE
+    """sum_i (sum_t x_it d_it^T)^2, (in, out).
 
-    def parts(values):
-        values = tf.pad(values, [[0, more], [0, 0], [0, 0]])  # Rows of zeros add nothing.
-        return tf.reshape(values, (-1, _ROWS_AT_ONCE, time, values.shape[-1]))
-
-    x, delta = parts(x), parts(delta)
-
-    def add(number, total):
-        products = tf.matmul(x[number], delta[number], transpose_a=True)
-        return number + 1, total + tf.reduce_sum(tf.square(products), axis=0)
+    One row at a time: what a row takes stays in the processor's cache, where several at once
+    would go through memory three times over.
+    """
+    def add(row, total):
+        return row + 1, total + tf.square(tf.matmul(x[row], delta[row], transpose_a=True))
 
     _, total = tf.while_loop(
-        lambda number, _: number < tf.shape(x)[0], add,
+        lambda row, _: row < tf.shape(x)[0], add,
         (tf.constant(0), tf.zeros((x.shape[-1], delta.shape[-1]))), parallel_iterations=1,
     )
     return total
