@@ -1,12 +1,14 @@
 """Mistakes in commands on embeddings: one line, status 2, nothing trained."""
 
+from dataclasses import asdict
+
 import pytest
 
 from tests.commands.test_bad_input import fails
 from tests.transfer.made_library import write, write_bare
 from tfglue import embed, train, transfer_matrix
 from tfglue.transfer.matrix_config import MatrixConfig
-from tfglue.transfer.matrix_plan import MatrixPlan
+from tfglue.transfer.matrix_plan import matrix_folder
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,7 @@ def test_a_matrix_of_an_unknown_encoder_is_not_begun_and_replaces_none(tmp_path,
              folder]
     assert "did you mean 'tiny'?" in fails(capsys, transfer_matrix, *words)
     assert not folder.exists()
-    MatrixPlan(MatrixConfig(tasks="rte,sst,ner", data="sample")).write(folder)
+    matrix_folder(folder).write(asdict(MatrixConfig(tasks="rte,sst,ner", data="sample")))
     (folder / "scores.csv").write_text("hours of training")
     assert "did you mean 'tiny'?" in fails(capsys, transfer_matrix, *words, "--overwrite")
     assert (folder / "scores.csv").is_file()
