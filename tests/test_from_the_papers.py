@@ -17,6 +17,7 @@ from tfglue.models.bert_all_dir import GOOGLE_FOLDERS
 from tfglue.predict import _FORMATS
 from tfglue.resolution import resolve
 from tfglue.submit import _MAJORITY
+from tfglue.tasks.language_model import language_model_task
 from tfglue.training_recipe import read_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -162,6 +163,9 @@ def check(module: str, words: list[str]) -> None:
     named = vars(flags)
     if module == "tfglue.train":
         _check_training(given(flags, TrainConfig))
+        return
+    if module == "tfglue.pretrain":
+        resolve(given(flags, TrainConfig), language_model_task(next_sentence=False))
         return
     if named.get("task"):
         tasks.expand(named["task"])
