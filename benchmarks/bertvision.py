@@ -237,7 +237,8 @@ def plot(rows: list[dict], flags) -> None:
         with open(file, "w", newline="") as stream:
             csv.writer(stream).writerows([("task", name, "score"), *points])
     axes[0].set(xscale="log", ylabel="main metric on dev")
-    axes[2].legend(fontsize="small")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center",
+                  fontsize="small")
     figure.savefig(flags.plot, dpi=120)
 
 
