@@ -70,6 +70,36 @@ def refusal(path) -> str:
     return str(caught.value)
 
 
+def test_the_language_model_is_kept_beside_the_encoder(tmp_path):
+    assert not load_encoder(str(write_google_folder(SMALL_BERT, tmp_path / "part"))).language_model
+    folder = write_google_folder(SMALL_BERT, tmp_path / "whole")
+    random = np.random.default_rng(0)
+    shapes = {
+        "predictions/transform/dense/kernel": (32, 32), "predictions/transform/dense/bias": (32,),
+        "predictions/transform/LayerNorm/gamma": (32,),
+        "predictions/transform/LayerNorm/beta": (32,), "predictions/output_bias": (95,),
+        "seq_relationship/output_weights": (2, 32), "seq_relationship/output_bias": (2,),
+    }
+    heads = {
+        f"cls/{name}": random.normal(size=shape).astype(np.float32)
+        for name, shape in shapes.items()
+    }
+    save(folder / "bert_model.ckpt", google_variables(SMALL_BERT) | heads)
+    found = load_encoder(str(folder)).language_model
+    # Google's transform is (input, output) as ours is, its matrix of pairs is (output, input).
+    expected = {
+        "transform.kernel": heads["cls/predictions/transform/dense/kernel"],
+        "transform.bias": heads["cls/predictions/transform/dense/bias"],
+        "layer_norm.gamma": heads["cls/predictions/transform/LayerNorm/gamma"],
+        "layer_norm.beta": heads["cls/predictions/transform/LayerNorm/beta"],
+        "output.bias": heads["cls/predictions/output_bias"],
+        "next_sentence.kernel": heads["cls/seq_relationship/output_weights"].T,
+        "next_sentence.bias": heads["cls/seq_relationship/output_bias"],
+    }
+    assert found.keys() == expected.keys()
+    assert all(np.array_equal(found[name], value) for name, value in expected.items())
+
+
 def test_folder_prefix_and_index_give_the_weights_that_were_written(folder):
     expected = load_encoder(str(SMALL_BERT))
     for path in (folder, folder / "bert_model.ckpt", folder / "bert_model.ckpt.index"):

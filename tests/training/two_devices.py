@@ -3,8 +3,8 @@
     python -m tests.training.two_devices TASK OPTIMIZER BATCH_SIZE ACCUMULATE CLIP_NORM [OPTION]
 
 TASK is one of `TASK_KINDS`. OPTION is fixed: the two devices get batches padded as for a TPU; or
-terms: the loss has distillation and smoothing beside it, tokens are dropped, and batches are cut by
-tokens.
+terms: the loss has distillation, smoothing and masked words beside it, tokens are dropped, and
+batches are cut by tokens.
 """
 
 import json
@@ -22,9 +22,14 @@ from tests.training.small_model import (
     values,
 )
 from tfglue.data.batch_plan import BatchPlan
+from tfglue.data.masking import Masking
+from tfglue.models.initialization import initialize_weights
+from tfglue.models.masked_head import MaskedHead
+from tfglue.models.transfer_model import TransferModel
 from tfglue.training.adversarial import Smoothing
 from tfglue.training.devices import open_strategy
 from tfglue.training.distillation import SOFT_TARGETS, Distillation
+from tfglue.training.masked_words import MaskedWords
 from tfglue.training.prediction import Predictor
 from tfglue.training.replicas import padding_for, replica_seed
 from tfglue.training.smart_config import read_smart
@@ -46,11 +51,17 @@ def train(strategy, task, optimizer, batch_size, accumulate, clip_norm, fixed_sh
         model, features = small_model(num_layers=1), small_features(task)
         more, tokens = {}, None
         if terms:
+            head = MaskedHead.of(model.encoder)
+            initialize_weights(head.named_weights(), 0.2, 4)
+            model = TransferModel(model.encoder, model.heads, language_model=head)
+            special = np.arange(50) < 5
+            masking = Masking(0.3, False, 0, task, 4, special, np.zeros(50, bool))
             random = np.random.default_rng(1)
             soft = random.dirichlet(np.ones(3), len(features)).astype(np.float32)
-            features = replace(features, targets={SOFT_TARGETS: soft})
+            features = replace(features, targets={SOFT_TARGETS: soft}, masking=masking)
             smoothing = Smoothing(read_smart("l2:bound=0.5,step=0.5,noise=0.1"), [task])
-            more["terms"] = [Distillation(1.0, 2.0, [task]), smoothing]
+            masked_words = MaskedWords(0.5, {task: 1.0})
+            more["terms"] = [Distillation(1.0, 2.0, [task]), smoothing, masked_words]
             more["word_dropout"] = WordDropout(0.2, SpecialTokens)
             tokens = 21 * batch_size
         step = small_step(
@@ -103,7 +114,7 @@ def main():
     print(json.dumps({
         "replicas": open_strategy("mirrored").num_replicas_in_sync,
         "moved": max(float(np.abs(one[0][n] - start[n]).max()) for n in start),
-        "weights": max(float(np.abs(one[0][n] - two[0][n]).max()) for n in start),
+        "weights": max(float(np.abs(one[0][n] - two[0][n]).max()) for n in one[0]),
         "state": max(float(np.abs(a - b).max()) for a, b in zip(one[1], two[1], strict=True)),
         "losses": float(np.abs(np.subtract(one[2], two[2])).max()),
         "logits": float(np.abs(one[3].logits - two[3].logits).max()),
