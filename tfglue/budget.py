@@ -207,13 +207,11 @@ def updates_line(
     updates_per_epoch: int, total_updates: int, config: TrainConfig, batch_sizes: Iterable[int]
 ) -> str:
     """One line on what training does; `batch_sizes` are those of the tasks."""
-    update = " or ".join(map(str, sorted(set(batch_sizes))))
+    times = f" x {config.accumulate}" if config.accumulate > 1 else ""
     if config.batch_tokens is not None:
-        update = f"rows of up to {config.batch_tokens} tokens"
+        update = f"rows of up to {config.batch_tokens} tokens{times}"
     else:
-        update += " rows"
-    if config.accumulate > 1:
-        update += f" x {config.accumulate}"
+        update = f"{' or '.join(map(str, sorted(set(batch_sizes))))}{times} rows"
     return (
         f"updates: {total_updates} of {update}, {updates_per_epoch} an epoch; "
         f"{config.optimizer}, peak rate {config.learning_rate:g}, {config.precision}"

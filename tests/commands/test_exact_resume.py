@@ -213,7 +213,11 @@ def encoder(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(name, marks=[] if name in ("float32", "several") else pytest.mark.long)
+     for name in CASES],
+)
 def test_a_killed_run_ends_with_the_same_bytes(case, encoder, tmp_path):
     run = Killed(case, tmp_path / "whole", tmp_path / "killed")
     whole = start(case, encoder, run.whole, tmp_path / "cache")

@@ -25,15 +25,15 @@ def on_two_devices(settings: str):
     "settings",
     [
         "nli adamw 5 3 0.3",  # odd batches, accumulated and clipped
-        pytest.param("nli sgd 7 1 1.0", marks=pytest.mark.slow),
-        pytest.param("nli sgd 5 3 0", marks=pytest.mark.slow),
+        pytest.param("nli sgd 7 1 1.0", marks=pytest.mark.long),
+        pytest.param("nli sgd 5 3 0", marks=pytest.mark.long),
         # The second replica gets nothing.
         pytest.param("nli adamw 1 1 1.0", marks=pytest.mark.slow),
         pytest.param("nli sgd 7 1 1.0 fixed", marks=pytest.mark.slow),
         pytest.param("ner adamw 5 3 0.3", marks=pytest.mark.slow),
-        pytest.param("ner sgd 7 1 1.0 fixed", marks=pytest.mark.slow),
+        pytest.param("ner sgd 7 1 1.0 fixed", marks=pytest.mark.long),
         pytest.param("nli adamw 5 2 0.3 terms", marks=pytest.mark.slow),
-        pytest.param("qa adamw 5 3 0.3", marks=pytest.mark.slow),
+        pytest.param("qa adamw 5 3 0.3", marks=pytest.mark.long),
         pytest.param("qa adamw 1 1 1.0", marks=pytest.mark.slow),
     ],
 )

@@ -145,7 +145,7 @@ def test_weights_stay_of_the_best_alone(killed_and_resumed, tmp_path, capsys):
     run = str(output / other.runs[0])
     assert convert.main(["--run", run, "--output", str(tmp_path / "x")]) == 2
     error = capsys.readouterr().err
-    assert "kept its results, not its weights" in error and "--overwrite" in error
+    assert "results were kept, not weights" in error and "--overwrite" in error
     assert error.count("\n") == 1
 
 
