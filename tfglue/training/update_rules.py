@@ -58,9 +58,7 @@ class AdamRule(UpdateRule):
     slots = ("momentum", "velocity")
 
     def __call__(self, gradient, slots, rate, step):
-        m, v = slots
-        m = self.beta_1 * m + (1 - self.beta_1) * gradient
-        v = self.beta_2 * v + (1 - self.beta_2) * ops.square(gradient)
+        m, v = _moments(self, gradient, slots)
         m_correction = v_correction = 1.0
         if self.bias_correction:
             m_correction = 1 - ops.power(ops.cast(self.beta_1, gradient.dtype), step)
@@ -127,9 +125,7 @@ class RectifiedAdamRule(UpdateRule):
     slots = ("momentum", "velocity")
 
     def __call__(self, gradient, slots, rate, step):
-        m, v = slots
-        m = self.beta_1 * m + (1 - self.beta_1) * gradient
-        v = self.beta_2 * v + (1 - self.beta_2) * ops.square(gradient)
+        m, v = _moments(self, gradient, slots)
         correction = _correction(self.beta_2, step)
         longest = 2 / (1 - self.beta_2) - 1
         length = longest - 2 * step * (1 - correction) / correction
@@ -144,6 +140,13 @@ class RectifiedAdamRule(UpdateRule):
 
 
 _LEAST_LENGTH = 5.0
+
+
+def _moments(rule: AdamRule | RectifiedAdamRule, gradient: Any, slots: Any) -> tuple[Any, Any]:
+    """Adam's two averages, of the gradient and of its square, after another gradient."""
+    m, v = slots
+    m = rule.beta_1 * m + (1 - rule.beta_1) * gradient
+    return m, rule.beta_2 * v + (1 - rule.beta_2) * ops.square(gradient)
 
 
 def _correction(beta: float, step: Any) -> Any:
