@@ -7,6 +7,7 @@ import pytest
 import yaml
 from safetensors.numpy import load_file
 
+from tests.commands.test_bad_input import fails
 from tests.commands.test_several_tasks import StopAt
 from tfglue import export, predict, train
 from tfglue.errors import UserError
@@ -123,10 +124,8 @@ def test_a_task_alone_goes_on_from_the_refined_encoder(refined, tmp_path):
     ],
 )
 def test_mistakes_get_one_line(words, message, tmp_path, capsys):
-    argv = [*words.split(), "--data", "sample", "--output", str(tmp_path / "run")]
-    assert train.main(argv) == 2
-    error = capsys.readouterr().err
-    assert message in error and error.count("\n") == 1
+    argv = [*words.split(), "--data", "sample", "--output", tmp_path / "run"]
+    assert message in fails(capsys, train, *argv)
     assert not (tmp_path / "run").exists()
 
 

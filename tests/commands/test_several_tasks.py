@@ -11,6 +11,7 @@ import pytest
 import yaml
 from safetensors.numpy import load_file
 
+from tests.commands.test_bad_input import fails
 from tfglue import compare, evaluate, tasks, train
 from tfglue.data.sources import open_source
 from tfglue.errors import UserError
@@ -224,8 +225,6 @@ def test_a_run_can_begin_with_the_encoder_and_adapters_of_another(whole, tmp_pat
     ],
 )
 def test_mistakes_get_one_line(words, message, tmp_path, capsys):
-    argv = [*words.split(), "--data", "sample", "--output", str(tmp_path / "run")]
-    assert train.main(argv) == 2
-    error = capsys.readouterr().err
-    assert message in error and error.count("\n") == 1
+    argv = [*words.split(), "--data", "sample", "--output", tmp_path / "run"]
+    assert message in fails(capsys, train, *argv)
     assert not (tmp_path / "run").exists()
