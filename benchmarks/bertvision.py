@@ -112,6 +112,7 @@ def trained(folder: Path, found: dict, name: str, settings: dict):
     task, manifest = run.task().name, run.folder.manifest()
     found[name] = {
         "score": run.metrics[task]["dev"][run.metrics["main"][task]],
+        "metrics": run.metrics[task]["dev"],
         "seconds": run.folder.timing()["seconds"],
         "parameters": manifest["parameters"]["trained"],
         "rows": manifest["data"][task]["train"]["rows"],
