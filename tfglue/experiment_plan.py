@@ -8,10 +8,9 @@ from typing import Any
 import yaml
 
 from tfglue.config import OF_ONE_COMMAND, TrainConfig
-from tfglue.errors import UserError
 from tfglue.files import read_yaml, write_text
 from tfglue.flags import checked
-from tfglue.form import check_form
+from tfglue.form import check_file
 
 FORMAT = "tfglue.experiment.v1"
 
@@ -43,8 +42,6 @@ class ExperimentPlan:
     def read(self) -> dict[str, Any]:
         """The settings that were given. Raises UserError if the file is not what `write` writes."""
         content = read_yaml(self.path)
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise UserError(f"{self.path}: expected format {FORMAT}; restore the file")
-        check_form(content, {"settings": {str: object}}, str(self.path))
+        check_file(content, FORMAT, {"settings": {str: object}}, self.path)
         settings = checked(content["settings"], TrainConfig, where=str(self.path))
         return {name: value for name, value in settings.items() if value is not None}

@@ -8,7 +8,7 @@ from typing import Any
 from tfglue.errors import UserError
 from tfglue.experiment_plan import ExperimentPlan
 from tfglue.files import read_json
-from tfglue.form import check_form
+from tfglue.form import check_file
 from tfglue.run_folder import RunFolder
 from tfglue.scored_experiment import ScoredExperiment
 from tfglue.scored_row import MEAN_OF_TASKS, scored_row
@@ -147,9 +147,7 @@ def _of_report(name: str, path: Path) -> list[ScoredExperiment]:
     """
     file = path / "restarts.json"
     report = read_json(file)
-    if not isinstance(report, dict) or report.get("format") != RESTARTS_FORMAT:
-        raise UserError(f"{file}: expected format {RESTARTS_FORMAT}; restore the file")
-    check_form(report, _RESTARTS, str(file))
+    check_file(report, RESTARTS_FORMAT, _RESTARTS, file)
     if not report["seeds"]:
         raise UserError(f"{file}: no run of these restarts is finished")
     runs = [RunFolder(path / row["run"]) for row in report["seeds"]]

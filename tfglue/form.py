@@ -8,6 +8,20 @@ from tfglue.errors import UserError
 _NOUNS = {str: "text", int: "a whole number", float: "a finite number", bool: "true or false"}
 
 
+def check_file(content: Any, name: str, form: Any, path: Any) -> None:
+    """Raises UserError if what was read from a file does not name the format or has another form.
+
+    Args:
+        content: of the file.
+        name: what its ``format`` must be.
+        form: what is due beside it, see `check_form`.
+        path: the file, for messages.
+    """
+    if not isinstance(content, dict) or content.get("format") != name:
+        raise UserError(f"{path}: expected format {name}; restore the file")
+    check_form(content, form, str(path))
+
+
 def check_form(value: Any, form: Any, where: str) -> None:
     """Compares what was read from a file with the form that it was written in.
 

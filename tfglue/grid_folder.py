@@ -9,7 +9,7 @@ import yaml
 
 from tfglue.errors import UserError
 from tfglue.files import read_yaml, write_text
-from tfglue.form import check_form
+from tfglue.form import check_file
 
 
 class GridFolder:
@@ -37,9 +37,7 @@ class GridFolder:
         if not self.file.is_file():
             raise UserError(f"{self.path}: holds no {self._noun} (it has no {self.file.name})")
         content = read_yaml(self.file)
-        if not isinstance(content, dict) or content.get("format") != self._form:
-            raise UserError(f"{self.file}: expected format {self._form}; restore the file")
-        check_form(content, {"settings": {str: object}}, str(self.file))
+        check_file(content, self._form, {"settings": {str: object}}, self.file)
         return content["settings"]
 
     def claim(self, *, resume: bool, overwrite: bool) -> bool:

@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from tfglue.errors import UserError
 from tfglue.files import read_json, write_json
-from tfglue.form import check_form
+from tfglue.form import check_file
 from tuning.dimension import Dimension
 from tuning.hyperband import OVER, Brackets
 from tuning.plan import SearchPlan
@@ -168,9 +168,7 @@ class Resumable:
     def reload(self) -> None:
         """Takes the state from the file. Raises UserError if it is not what `save` writes."""
         content = read_json(self.path)
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise UserError(f"{self.path}: expected format {FORMAT}; restore the file")
-        check_form(content, _FORM, str(self.path))
+        check_file(content, FORMAT, _FORM, self.path)
         try:
             self.trials = {
                 name: Trial.from_state(state) for name, state in content["trials"].items()

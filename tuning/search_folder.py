@@ -15,7 +15,7 @@ from tfglue.errors import UserError
 from tfglue.files import check_writable, read_yaml, write_text
 from tfglue.flags import checked
 from tfglue.folder_lock import Occupied, locked
-from tfglue.form import check_form
+from tfglue.form import check_file
 from tfglue.output import free_output
 from tfglue.run_folder import RunFolder
 from tfglue.task_choice import Say
@@ -161,9 +161,7 @@ class SearchFolder:
     def read(self) -> dict[str, Any]:
         """Content of ``search.yaml``. Raises UserError if it is not what `write` writes."""
         content = read_yaml(self.asked)
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise UserError(f"{self.asked}: expected format {FORMAT}; restore the file")
-        check_form(content, _FORM, str(self.asked))
+        check_file(content, FORMAT, _FORM, self.asked)
         for part, config in (("search", SearchConfig), ("train", TrainConfig)):
             where = f"{self.asked}: {part}"
             content["asked"][part] = checked(content["asked"][part], config, where=where)

@@ -7,7 +7,7 @@ from typing import Any
 
 from tfglue.errors import UserError
 from tfglue.files import read_json, write_json
-from tfglue.form import check_form
+from tfglue.form import check_file
 
 FORMAT = "tfglue.trial.v1"
 
@@ -64,9 +64,7 @@ class TrialRecord:
     def read(cls, path: Path) -> "TrialRecord":
         """Reads what `write` wrote. Raises UserError for anything else."""
         content = read_json(path)
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise UserError(f"{path}: expected format {FORMAT}; restore the file")
-        check_form(content, _FORM, str(path))
+        check_file(content, FORMAT, _FORM, path)
         if content["status"] not in STATUSES:
             raise UserError(f"{path}: status: expected one of {', '.join(STATUSES)}")
         del content["format"]

@@ -13,7 +13,7 @@ from tfglue.data.features import Features
 from tfglue.data.reading_ahead import in_order
 from tfglue.errors import UserError
 from tfglue.files import read_json, write_json
-from tfglue.form import check_form
+from tfglue.form import check_file
 from tfglue.kinds import Kind
 from tfglue.models.head_config import read_head
 from tfglue.tasks.task import Task
@@ -247,9 +247,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             "python -m data_prep.activations"
         )
     manifest = read_json(path)
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise UserError(f"{path}: expected format {FORMAT}; restore the file")
-    check_form(manifest, _FORM, str(path))
+    check_file(manifest, FORMAT, _FORM, path)
     form = manifest["form"]
     if form["dtype"] not in DTYPES or form["tokens"] not in TOKENS or not form["layers"]:
         raise UserError(f"{path}: form: no such form of activations; restore the file")

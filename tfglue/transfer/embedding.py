@@ -9,7 +9,7 @@ import numpy as np
 
 from tfglue.errors import UserError
 from tfglue.files import atomic_folder, read_json, write_json
-from tfglue.form import check_form
+from tfglue.form import check_file
 from tfglue.transfer.components import METHODS, is_activation
 
 FORMAT = "tfglue.embedding.v1"
@@ -123,9 +123,7 @@ def _read_manifest(folder: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     content = read_json(path)
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise UserError(f"{path}: expected format {FORMAT}; restore the file")
-    check_form(content, _FORM, str(path))
+    check_file(content, FORMAT, _FORM, path)
     if content["method"] not in METHODS:
         raise UserError(f"{path}: method: expected one of {', '.join(METHODS)}; restore the file")
     return content
