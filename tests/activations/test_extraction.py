@@ -40,10 +40,21 @@ def trained(path, task) -> str:
     return str(path)
 
 
+class Runs(dict):
+    """Task -> folder of a run, trained when it is first asked for."""
+
+    def __init__(self, place: Path):
+        super().__init__()
+        self.place = place
+
+    def __missing__(self, task: str) -> str:
+        self[task] = trained(self.place / task, task)
+        return self[task]
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    place = tmp_path_factory.mktemp("runs")
-    return {task: trained(place / task, task) for task in ("rte", "squad2", "ner")}
+    return Runs(tmp_path_factory.mktemp("runs"))
 
 
 def extract(run, output, *words) -> int:
@@ -68,7 +79,10 @@ def files(folder) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
-@pytest.mark.parametrize("task", ["rte", "squad2", "ner"])
+@pytest.mark.parametrize(
+    "task", ["rte", pytest.param("squad2", marks=pytest.mark.slow),
+             pytest.param("ner", marks=pytest.mark.slow)],
+)
 def test_what_is_read_is_what_the_encoder_computes(runs, task, tmp_path):
     assert extract(runs[task], tmp_path / "store", "--dtype", "float32", "--layers", "0,-1") == 0
     opened, store = Run.open(runs[task]), ActivationStore(tmp_path / "store")
@@ -243,6 +257,7 @@ def test_the_manifest_says_the_bytes_of_the_states(store):
         assert facts["tokens"] == sum(map(len, states))
 
 
+@pytest.mark.slow
 def test_a_store_of_something_else_is_refused(store, runs, tmp_path, capsys):
     other = Path(shutil.copytree(store, tmp_path / "other"))
     assert extract(runs["rte"], other, "--dtype", "int8") == 2
@@ -256,6 +271,7 @@ def test_a_store_of_something_else_is_refused(store, runs, tmp_path, capsys):
     assert "is not empty and holds no store" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["rte", "squad2"])
 def test_a_part_of_the_rows_is_what_training_with_the_same_flags_reads(runs, task, tmp_path):
     part = {"train_examples": 12, "dev_examples": 7}
@@ -317,6 +333,7 @@ def test_too_small_a_disk_is_found_before_the_first_byte(runs, tmp_path, monkeyp
     assert not (tmp_path / "store").exists()
 
 
+@pytest.mark.slow
 def test_rows_that_are_not_there_are_counted(store, runs):
     opened = Run.open(runs["ner"])
     with pytest.raises(UserError, match=r"\d+ of \d+ rows of dev are not in this store"):
@@ -342,6 +359,7 @@ def test_mistakes_get_one_line(runs, tmp_path, capsys, words, message):
     assert message in error and error.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_an_encoder_may_be_trained_first(tmp_path):
     words = ["--encoder", SMALL_BERT, "--task", "sst", "--data", "sample", "--max_steps", "1",
              "--batch_size", "4", "--train_examples", "8", "--max_length", "32", "--tokens",

@@ -102,6 +102,7 @@ def test_mistakes(kind, task, tokens, positions, message):
         LayerProbe(store_of(kind, tokens), tasks.get(task), positions).scores()
 
 
+@pytest.mark.slow
 def test_a_store_is_probed_from_the_command_line(tmp_path, capsys):
     Run.train(data="sample", task="rte", encoder=SMALL_BERT, max_steps=1, max_length=32,
               train_examples=64, output=str(tmp_path / "run"))

@@ -22,23 +22,34 @@ HEADS = {
     "ner": ["linear", "adapter_pooler:size=5,pooling=softmax"],
     "squad2": ["adapter_pooler:size=5,order=both"],
 }
+AT_ONCE = ("adapter_pooler:size=5",)
+"""Those that are not slow tests."""
 OWN = {"squad2": {"max_query_length": 12, "doc_stride": 8}}
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    return tmp_path_factory.mktemp("stores")
+class Stores(dict):
+    """Task -> folder of a store in float32, made beside the run that it is of when asked for."""
 
+    def __init__(self, place: Path):
+        super().__init__()
+        self.place = place
 
-@pytest.fixture(scope="module")
-def stores(place):
-    """Task -> folder of a store in float32, with the run that it is of."""
-    for task in HEADS:
+    def __missing__(self, task: str) -> Path:
         Run.train(SHORT, task=task, encoder=SMALL_BERT, max_steps=2, dev_examples=8,
-                  output=str(place / task), **OWN.get(task, {}))
-        words = ["--run", str(place / task), "--output", str(place / f"{task}-store")]
+                  output=str(self.place / task), **OWN.get(task, {}))
+        self[task] = self.place / f"{task}-store"
+        words = ["--run", str(self.place / task), "--output", str(self[task])]
         assert activations.main([*words, "--dtype", "float32"]) == 0
-    return {task: place / f"{task}-store" for task in HEADS}
+        return self[task]
+
+    def run(self, task: str) -> str:
+        """The run that a store is of."""
+        return str(self[task].with_name(task))
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory):
+    return Stores(tmp_path_factory.mktemp("stores"))
 
 
 def tensors(run: Run) -> dict[str, np.ndarray]:
@@ -46,18 +57,22 @@ def tensors(run: Run) -> dict[str, np.ndarray]:
     return load_file(run.folder.path / "heads" / f"{task}.safetensors")
 
 
-@pytest.mark.parametrize(("task", "head"), [(t, h) for t, heads in HEADS.items() for h in heads])
-def test_it_equals_training_beside_the_frozen_encoder(stores, place, task, head, tmp_path):
+@pytest.mark.parametrize(
+    ("task", "head"),
+    [pytest.param(task, head, marks=[] if head in AT_ONCE else pytest.mark.slow)
+     for task, heads in HEADS.items() for head in heads],
+)
+def test_it_equals_training_beside_the_frozen_encoder(stores, task, head, tmp_path):
     own = dict(SHORT, task=task, head=head, dev_examples=40, head_dropout=0.2, **OWN.get(task, {}))
     stored = Run.train(own, activations=str(stores[task]), output=str(tmp_path / "stored"))
-    beside = Run.train(own, init=str(place / task), freeze="encoder",
+    beside = Run.train(own, init=stores.run(task), freeze="encoder",
                        output=str(tmp_path / "beside"))
     ours, theirs = tensors(stored), tensors(beside)
     assert ours.keys() == theirs.keys()
     for name, value in theirs.items():
         assert np.allclose(ours[name], value, atol=2e-4), name
     assert stored.folder.manifest()["config"]["freeze"] == "encoder"
-    assert stored.folder.manifest()["parents"][-1]["run"] == str(place / task)
+    assert stored.folder.manifest()["parents"][-1]["run"] == stores.run(task)
 
 
 @pytest.mark.slow
@@ -76,6 +91,7 @@ def test_every_preset_trains_on_a_store(stores, head, tmp_path):
     assert np.mean(losses[half:]) < np.mean(losses[:half])
 
 
+@pytest.mark.slow
 def test_tokens_that_a_head_has_no_place_for_are_counted(stores, tmp_path, capsys):
     for length, said in ((6, "6 places"), (64, "none")):
         Run.train(SHORT, task="rte", head=f"adapter_pooler:size=2,tokens=flatten,length={length}",
@@ -84,6 +100,7 @@ def test_tokens_that_a_head_has_no_place_for_are_counted(stores, tmp_path, capsy
         assert ("more tokens than the 6 that --head" in out) == (length == 6)
 
 
+@pytest.mark.slow
 def test_the_run_holds_its_encoder_and_answers_from_text(stores, tmp_path):
     run = Run.train(SHORT, task="rte", head="adapter_pooler:size=5", activations=str(stores["rte"]),
                     dev_examples=40, output=str(tmp_path / "run"))
@@ -96,13 +113,14 @@ def test_the_run_holds_its_encoder_and_answers_from_text(stores, tmp_path):
     assert convert.main(["--run", str(run.folder.path), "--output", str(tmp_path / "bert")]) == 2
 
 
-def test_projected_states_train_as_they_would_beside_the_encoder(stores, place, tmp_path):
+@pytest.mark.slow
+def test_projected_states_train_as_they_would_beside_the_encoder(stores, tmp_path):
     store, head = tmp_path / "store", "adapter_pooler:size=5,projected=12"
-    words = ["--run", str(place / "rte"), "--output", str(store), "--dtype", "float32"]
+    words = ["--run", stores.run("rte"), "--output", str(store), "--dtype", "float32"]
     assert activations.main([*words, "--project", "12"]) == 0
     own = dict(SHORT, task="rte", head=head, dev_examples=40)
     stored = Run.train(own, activations=str(store), output=str(tmp_path / "stored"))
-    beside = Run.train(own, init=str(place / "rte"), freeze="encoder",
+    beside = Run.train(own, init=stores.run("rte"), freeze="encoder",
                        output=str(tmp_path / "beside"))
     for name, value in tensors(beside).items():
         assert np.allclose(tensors(stored)[name], value, atol=2e-4), name
@@ -113,10 +131,11 @@ def test_projected_states_train_as_they_would_beside_the_encoder(stores, place, 
             Run.train(own | {"head": wrong}, activations=str(store), output=str(tmp_path / "no"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["rte", "ner"])
-def test_what_is_whole_of_a_damaged_store_is_used_on_request(place, stores, task, tmp_path, capsys):
+def test_what_is_whole_of_a_damaged_store_is_used_on_request(stores, task, tmp_path, capsys):
     store = tmp_path / "store"
-    words = ["--run", str(place / task), "--output", str(store), "--shard_mb", "0.2"]
+    words = ["--run", stores.run(task), "--output", str(store), "--shard_mb", "0.2"]
     assert activations.main(words) == 0
     shard = sorted(store.glob("train-*.tfrecord"))[1]
     content = bytearray(shard.read_bytes())
@@ -135,6 +154,7 @@ def test_what_is_whole_of_a_damaged_store_is_used_on_request(place, stores, task
         Run.train(own, skip_damaged=True, output=str(tmp_path / "dev"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", ["true", "false"])
 def test_bfloat16_trains_nearly_the_same_from_the_store(stores, shared, tmp_path):
     own = dict(SHORT, task="rte", dev_examples=40, activations=str(stores["rte"]),
@@ -159,9 +179,9 @@ def test_learned_shares_of_layers_are_written(stores, tmp_path):
     assert (run.folder.path / "layer_weights.png").stat().st_size > 3000
 
 
-def test_a_store_in_half_the_bytes_gives_nearly_the_same(stores, place, tmp_path):
+def test_a_store_in_half_the_bytes_gives_nearly_the_same(stores, tmp_path):
     half = tmp_path / "half"
-    assert activations.main(["--run", str(place / "rte"), "--output", str(half)]) == 0
+    assert activations.main(["--run", stores.run("rte"), "--output", str(half)]) == 0
     own = dict(SHORT, task="rte", dev_examples=40, learning_rate=5e-3)
     whole = Run.train(own, activations=str(stores["rte"]), output=str(tmp_path / "whole"))
     run = Run.train(own, activations=str(half), output=str(tmp_path / "run"))
@@ -222,8 +242,9 @@ def test_mistakes_get_one_line(stores, tmp_path, settings, message):
         Run.train({**own, **settings})
 
 
-def test_a_store_of_less_than_the_head_reads_is_refused(place, stores, tmp_path, capsys):
-    words = ["--run", str(place / "rte")]
+@pytest.mark.slow
+def test_a_store_of_less_than_the_head_reads_is_refused(stores, tmp_path, capsys):
+    words = ["--run", stores.run("rte")]
     first, last = tmp_path / "first", tmp_path / "last"
     assert activations.main([*words, "--output", str(first), "--tokens", "first"]) == 0
     assert activations.main([*words, "--output", str(last), "--layers", "-1"]) == 0

@@ -18,7 +18,15 @@ from tfglue.training.state import TrainingState
 ROWS = np.arange(16)
 
 
-@pytest.fixture(scope="module", params=NAMES)
+AT_ONCE = ("pal", "lora")
+"""Adapters whose fifty steps are no slow test."""
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=[] if name in AT_ONCE else pytest.mark.slow)
+            for name in NAMES],
+)
 def trained(request, tmp_path_factory):
     """A model after 50 steps of one of its two tasks, its weights before, and its run folder."""
     model = adapted_model(request.param, dropout=0.1)

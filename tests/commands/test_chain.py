@@ -48,6 +48,7 @@ def equal(left, right):
     return left.keys() == right.keys() and all(np.array_equal(left[n], right[n]) for n in left)
 
 
+@pytest.mark.slow
 def test_every_step_begins_with_the_encoder_of_the_one_before(chain):
     steps = [chain / "steps" / "1-mnli", chain / "steps" / "2-snli", chain]
     for step, task in zip(steps, ("mnli", "snli", "rte"), strict=True):
@@ -60,6 +61,7 @@ def test_every_step_begins_with_the_encoder_of_the_one_before(chain):
     assert rows == [48, 48, 64]  # --train_examples speaks of the target.
 
 
+@pytest.mark.slow
 def test_the_last_run_shows_the_whole_chain(chain):
     parents = manifest(chain)["parents"]
     assert [parent["tasks"] for parent in parents] == [["mnli"], ["snli"]]
@@ -69,6 +71,7 @@ def test_the_last_run_shows_the_whole_chain(chain):
     assert "1. mnli: " in card and "2. snli: " in card and "3. rte: this run" in card
 
 
+@pytest.mark.slow
 def test_a_finished_chain_repeats_nothing(chain, capsys):
     before = (chain / "steps/1-mnli/run.yaml").stat().st_mtime_ns
     assert train.main(["--output", str(chain), "--resume"]) == 0
@@ -76,6 +79,7 @@ def test_a_finished_chain_repeats_nothing(chain, capsys):
     assert (chain / "steps/1-mnli/run.yaml").stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_an_equal_run_beside_the_chain_is_taken(chain, recipe, tmp_path, capsys):
     argv = ["--task", "rte", "--intermediate", "mnli", "--intermediate_recipe", recipe, *QUICK]
     made = chain / "steps" / "1-mnli"
@@ -91,6 +95,7 @@ def test_an_equal_run_beside_the_chain_is_taken(chain, recipe, tmp_path, capsys)
     assert (other / "steps/1-mnli/run.yaml").is_file()
 
 
+@pytest.mark.slow
 def test_init_by_hand_takes_an_epoch_of_a_run(chain, tmp_path, capsys):
     output = tmp_path / "run"
     argv = ["--task", "mrpc", "--init", f"{chain}@0", "--max_steps", "0", "--output", str(output)]
@@ -103,6 +108,7 @@ def test_init_by_hand_takes_an_epoch_of_a_run(chain, tmp_path, capsys):
     assert manifest(output)["parents"][-1]["epoch"] == 0
 
 
+@pytest.mark.slow
 def test_init_parts_all_takes_the_head_too_and_predicts_the_same(chain, tmp_path):
     output = tmp_path / "run"
     run = Run.train(task="rte", init=str(chain), init_parts="all", max_steps=0, output=str(output))
@@ -120,6 +126,7 @@ def series(tmp_path_factory):
     return output
 
 
+@pytest.mark.slow
 def test_restarts_are_runs_with_other_seeds_on_the_same_rows(series):
     runs = [series / "seeds" / str(seed) for seed in (5, 6, 7)]
     assert [manifest(run)["config"]["seed"] for run in runs] == [5, 6, 7]
@@ -127,6 +134,7 @@ def test_restarts_are_runs_with_other_seeds_on_the_same_rows(series):
     assert not equal(tensors(runs[0]), tensors(runs[1]))
 
 
+@pytest.mark.slow
 def test_restarts_are_summed_up(series):
     report = json.loads((series / "restarts.json").read_text())
     scores = [
@@ -144,6 +152,7 @@ def test_restarts_are_summed_up(series):
     assert found["degenerate_share"] == pytest.approx(np.mean([s <= floor for s in scores]))
 
 
+@pytest.mark.slow
 def test_the_rows_of_restarts_are_those_that_their_runs_tell(series, tmp_path):
     bare = shutil.copytree(series, tmp_path / "bare")
     (bare / "restarts.json").unlink()
@@ -154,11 +163,13 @@ def test_the_rows_of_restarts_are_those_that_their_runs_tell(series, tmp_path):
     assert [row["updates"] for row in report["seeds"]] == [4, 4, 4]
 
 
+@pytest.mark.slow
 def test_a_series_is_not_a_run_and_says_which_are(series):
     with pytest.raises(UserError, match=r"name one of its runs under .*seeds \(5, 6, 7\)"):
         Run.open(series)
 
 
+@pytest.mark.slow
 def test_a_finished_series_repeats_nothing(series, capsys):
     assert train.main(["--output", str(series), "--resume"]) == 0
     assert capsys.readouterr().out.count("complete already") == 3
@@ -216,6 +227,7 @@ def test_mistakes_get_one_line(argv, message, capsys, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_epochs_and_heads_that_are_not_there_are_said(chain, series, tmp_path, capsys):
     for argv, message in (
         (["--task", "sst", "--init", f"{chain}@9"], "kept no weights of epoch 9 (it kept 0, 1"),
@@ -229,6 +241,7 @@ def test_epochs_and_heads_that_are_not_there_are_said(chain, series, tmp_path, c
         assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_overwriting_by_a_command_that_cannot_run_deletes_nothing(series, capsys):
     argv = ["--task", "sst", "--seeds", "2", "--output", str(series), "--overwrite"]
     for mistake in (["--data", "/nowhere"], ["--encoder", "/nowhere"], ["--save", "bogus"]):
@@ -245,6 +258,7 @@ def test_dropout_of_an_intermediate_task_is_not_the_targets(tmp_path):
     assert run.encoder.dropout == 0.1
 
 
+@pytest.mark.slow
 def test_a_run_moved_with_its_source_is_resumed(chain, tmp_path, monkeypatch):
     shutil.copytree(chain, tmp_path / "there" / "chain")
     folder = tmp_path / "there"
@@ -268,6 +282,7 @@ def test_odd_neighbours_are_no_equal_runs(tmp_path, recipe):
     assert train.main(argv) == 0
 
 
+@pytest.mark.slow
 def test_a_damaged_experiment_is_said(series, tmp_path, capsys):
     for text in ("format: tfglue.experiment.v1\n", "format: tfglue.experiment.v1\nsettings: 3\n"):
         (tmp_path / "experiment.yaml").write_text(text)

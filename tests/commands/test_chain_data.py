@@ -57,6 +57,7 @@ def fails(capsys, *argv):
     return error
 
 
+@pytest.mark.slow
 def test_data_is_of_the_intermediate_tasks_of_an_own_target(tmp_path, own, recipe):
     words = ("--intermediate", "cola", "--data", "sample")
     step, target = trained(tmp_path, own, recipe, *words)
@@ -66,6 +67,7 @@ def test_data_is_of_the_intermediate_tasks_of_an_own_target(tmp_path, own, recip
     assert train.main(["--output", str(tmp_path / "run"), "--resume"]) == 0
 
 
+@pytest.mark.slow
 def test_glue_dir_serves_the_intermediate_tasks_that_it_holds(
     tmp_path, own, recipe, glue, monkeypatch, capsys
 ):

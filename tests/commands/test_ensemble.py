@@ -58,6 +58,7 @@ def test_a_run_and_its_copy_score_as_the_run(sst_run, tmp_path, capsys):
     assert printed.count("204 examples") == 3 and "against the best member" in printed
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_replaced_whole_and_only_if_asked(sst_run, tmp_path, capsys):
     path, output = sst_run.folder.path, tmp_path / "out"
     file = tmp_path / "mine.csv"

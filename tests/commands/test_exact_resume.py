@@ -215,7 +215,7 @@ def encoder(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "case",
-    [pytest.param(name, marks=[] if name in ("float32", "several") else pytest.mark.long)
+    [pytest.param(name, marks=[] if name == "float32" else pytest.mark.long)
      for name in CASES],
 )
 def test_a_killed_run_ends_with_the_same_bytes(case, encoder, tmp_path):

@@ -85,6 +85,7 @@ def answers(folder: Path, task: str, output: Path) -> bytes:
     return output.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_ninth_task_is_trained_and_added_and_nothing_else_changes(run, tmp_path, capsys):
     before = files(run, "*.safetensors", "*.tsv", "*.json")
     weights = {name: content for name, content in before.items() if name.endswith("tensors")}
@@ -121,6 +122,7 @@ def test_a_ninth_task_is_trained_and_added_and_nothing_else_changes(run, tmp_pat
     assert "| wnli | dev | 204 |" in card
 
 
+@pytest.mark.slow
 def test_an_added_task_answers_as_the_run_that_trained_it(run, wnli, tmp_path):
     does(parts, "add", "--run", run, "--from", wnli)
     assert answers(run, "wnli", tmp_path / "a") == answers(wnli, "wnli", tmp_path / "b")
@@ -137,6 +139,7 @@ def test_an_added_task_answers_as_the_run_that_trained_it(run, wnli, tmp_path):
         assert KeptPredictions(run).objection(task, "dev", examples) == ""
 
 
+@pytest.mark.slow
 def test_a_task_that_left_comes_back_from_its_file_with_the_same_answers(
     base, run, wnli, tmp_path, capsys
 ):
@@ -173,6 +176,7 @@ def test_a_trained_task_of_the_run_moves_to_another_run_of_the_encoder(run, wnli
     assert list(Run.open(f"{run}@0").tasks) == list(Run.open(run).tasks) == ["sst"]
 
 
+@pytest.mark.slow
 def test_the_list_shows_every_task(run, wnli, capsys):
     does(parts, "add", "--run", run, "--from", wnli)
     capsys.readouterr()
@@ -208,6 +212,7 @@ def check_without_places(file: Path, *places: Path) -> None:
         assert not [text for text in texts if str(place) in text]
 
 
+@pytest.mark.slow
 def test_a_file_for_others_names_no_places(wnli, place, tmp_path):
     file = tmp_path / "wnli.safetensors"
     does(parts, "export", "--run", wnli, "--output", file)
@@ -222,6 +227,7 @@ def test_a_file_for_others_names_no_places(wnli, place, tmp_path):
         assert "/" in origins[split] and facts["origin"] == origins[split].rpartition("/")[2]
 
 
+@pytest.mark.slow
 def test_changes_at_the_same_time_do_not_undo_each_other(run, wnli):
     folder = RunFolder(run)
     one, other = RunParts(folder), RunParts(folder)  # As two commands begin.
@@ -236,6 +242,7 @@ def test_changes_at_the_same_time_do_not_undo_each_other(run, wnli):
     assert set(Run.open(run).tasks) == {"sst", "wnli", "pairs"}
 
 
+@pytest.mark.slow
 def test_the_card_is_written_after_what_it_tells_of(run, wnli, monkeypatch):
     before = (run / "README.md").read_bytes()
 
@@ -248,6 +255,7 @@ def test_the_card_is_written_after_what_it_tells_of(run, wnli, monkeypatch):
     assert "wnli" in manifest(run)["tasks"] and (run / "README.md").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_nothing_of_a_removed_task_stays_with_kept_weights(run):
     kept = [run / "epochs" / "0", run / "best" / "sst", run / "best" / "ner"]
     for weights in kept:
@@ -263,6 +271,7 @@ def test_nothing_of_a_removed_task_stays_with_kept_weights(run):
     )
 
 
+@pytest.mark.slow
 def test_weights_of_a_task_that_the_run_has_not_are_none(run):
     (run / "best" / "rte").mkdir(parents=True)
     with pytest.raises(UserError, match="@rte: this run kept no weights of task rte") as caught:
@@ -270,6 +279,7 @@ def test_weights_of_a_task_that_the_run_has_not_are_none(run):
     assert "rte'" not in str(caught.value) and ", rte" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_whoever_is_interrupted_can_paste_the_rest(run, tmp_path, monkeypatch, capsys):
     seen = []
 
@@ -294,6 +304,7 @@ def test_whoever_is_interrupted_can_paste_the_rest(run, tmp_path, monkeypatch, c
     assert capsys.readouterr().err.rstrip().endswith("--from 'a b'")
 
 
+@pytest.mark.slow
 def test_a_name_of_a_built_in_task_is_refused_before_training(run, monkeypatch, capsys):
     other = dataclasses.replace(tasks.get("rte"), labels=("no", "yes"))
     monkeypatch.setattr(added_task, "choose_tasks", lambda *argv: [(other, None)])
@@ -361,6 +372,7 @@ def test_a_kill_at_any_moment_leaves_a_run_that_can_be_read(run, wnli, tmp_path,
     assert set(Run.open(run).tasks) == known
 
 
+@pytest.mark.slow
 def test_what_a_kill_left_is_gone_with_the_next_change(run, wnli, capsys):
     expected = Path(shutil.copytree(run, run.parent / "expected"))
     does(parts, "add", "--run", expected, "--from", wnli)
@@ -388,6 +400,7 @@ def changed(source: Path, target: Path, **config) -> Path:
     return target
 
 
+@pytest.mark.slow
 def test_parts_that_do_not_fit_are_refused(run, base, wnli, tmp_path, capsys):
     file = tmp_path / "wnli.safetensors"
     does(parts, "export", "--run", wnli, "--output", file)
@@ -452,6 +465,7 @@ def with_metadata(source: Path, target: Path, change) -> Path:
     return target
 
 
+@pytest.mark.slow
 def test_damaged_files_get_one_line(run, wnli, tmp_path, capsys):
     good = tmp_path / "good.safetensors"
     does(parts, "export", "--run", wnli, "--output", good)
@@ -507,6 +521,7 @@ def test_damaged_files_get_one_line(run, wnli, tmp_path, capsys):
     assert files(run, "*") == before
 
 
+@pytest.mark.slow
 def test_other_tensors_than_the_tasks_are_refused(run, wnli, tmp_path, capsys):
     part = TaskPart.of_run(RunFolder(wnli))
     key = "heads.dense.kernel"
@@ -550,6 +565,7 @@ def lora(place):
     return trained(place / "lora", task="sst,wnli", adapter=adapter, max_steps=12)
 
 
+@pytest.mark.slow
 def test_a_merged_run_answers_the_same_without_adapters(lora, base, tmp_path, capsys):
     assert "tfglue.parts merge --run" in fails(
         capsys, convert, "--run", lora, "--head", "sst", "--output", tmp_path / "hf")
@@ -582,6 +598,7 @@ def test_a_merged_run_answers_the_same_without_adapters(lora, base, tmp_path, ca
     assert "convert a run without them" in named
 
 
+@pytest.mark.slow
 def test_a_merged_task_that_was_added_tells_nothing_of_the_runs_training(lora, tmp_path):
     run, merged = Path(shutil.copytree(lora, tmp_path / "run")), tmp_path / "merged"
     does(parts, "add", "--run", run, "--from", lora, "--task", "wnli", "--as", "pairs")

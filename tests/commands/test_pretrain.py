@@ -76,6 +76,7 @@ def test_a_run_learns_and_says_what_it_did(pretrained):
     assert "masked language model" in card and "tfglue.predict" not in card
 
 
+@pytest.mark.slow
 def test_a_stopped_run_ends_with_the_same_bytes(text, tmp_path):
     settings = SMALL | dict(
         text=str(text), dev_fraction=0.1, next_sentence=True, whole_words=True, batch_tokens=256,
@@ -104,6 +105,7 @@ def test_other_seeds_are_scored_on_the_same_masked_tokens(text, tmp_path, pretra
     assert tables[0] == tables[1]
 
 
+@pytest.mark.slow
 def test_the_result_is_an_encoder_and_a_beginning(pretrained, text, tmp_path):
     folder, _ = pretrained
     loaded, run = load_encoder(str(folder)), Run.open(folder)
@@ -189,6 +191,7 @@ def test_weight_zero_is_plain_training_bit_for_bit(tmp_path, plain):
     assert not (folder / "language_model.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_beside_a_task_it_is_in_the_history_costs_and_is_kept(tmp_path, plain, pretrained):
     settings = TASK | dict(init=str(pretrained[0]), mlm_weight=0.1, epochs=2, max_length=32)
     whole, lines = quiet(settings | {"output": str(tmp_path / "whole")})

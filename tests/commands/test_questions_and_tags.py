@@ -30,6 +30,7 @@ def answers(monkeypatch, capsys, text, *argv):
     return capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_question_is_answered_from_its_passage(runs, monkeypatch, capsys):
     passage = "Ada Lovelace wrote it in 1843, naïvely 😀."
     out = answers(monkeypatch, capsys, f"Who wrote it?\t{passage}\n", "--run", str(runs / "squad2"),
@@ -39,6 +40,7 @@ def test_a_question_is_answered_from_its_passage(runs, monkeypatch, capsys):
     assert 0 <= record["score"] <= 1
 
 
+@pytest.mark.slow
 def test_words_of_a_line_are_tagged_in_columns(runs, monkeypatch, capsys):
     out = answers(monkeypatch, capsys, "Ada met Grace .\nHello\n", "--run", str(runs / "ner"))
     lines = out.split("\n")
@@ -49,6 +51,7 @@ def test_words_of_a_line_are_tagged_in_columns(runs, monkeypatch, capsys):
     assert record["words"] == ["Ada", "met"] and len(record["labels"]) == 2
 
 
+@pytest.mark.slow
 def test_a_split_goes_to_a_folder_of_the_run(runs, capsys):
     argv = ["--run", str(runs / "ner"), "--data", "sample", "--split", "test"]
     assert predict.main(argv) == 0 and predict.main(argv) == 0
@@ -63,6 +66,7 @@ def copied(runs, tmp_path):
     return tmp_path / "runs"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "answers", "scores"),
     [
@@ -100,6 +104,7 @@ def test_scores_stay_beside_the_answers_that_they_are_of_and_no_others(
     assert KeptPredictions(run).objection(task, "dev", dev) == ""
 
 
+@pytest.mark.slow
 def test_json_lines_are_kept_beside_the_table_and_go_with_it(copied, capsys):
     run = copied / "ner"
     place = run / "predictions" / "ner"
@@ -144,6 +149,7 @@ def test_every_epoch_has_a_threshold_of_its_own_weights(tmp_path, capsys):
         assert message in error and error.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_files_of_their_own_form_are_read_as_such(runs, tmp_path, capsys):
     columns = tmp_path / "words.conll"
     columns.write_text("Ada NNP B-PER\nmet VBD O\n\n")
@@ -157,6 +163,7 @@ def test_files_of_their_own_form_are_read_as_such(runs, tmp_path, capsys):
     assert evaluate.main(argv) == 0
 
 
+@pytest.mark.slow
 def test_evaluation_gives_what_training_gave(runs, capsys):
     for task in ("ner", "squad2"):
         assert evaluate.main(["--run", str(runs / task)]) == 0
@@ -165,6 +172,7 @@ def test_evaluation_gives_what_training_gave(runs, capsys):
         assert again == pytest.approx(first, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "target"),
     [("ner", "sst"), ("squad2", "ner"), ("ner", "squad2"), ("sst", "ner"), ("squad2", "stsb")],
@@ -194,6 +202,7 @@ def test_a_task_of_another_kind_is_trained_first(tmp_path, source, target):
     assert kept == [f"{target}.safetensors"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "name"),
     [("ner", "BertForTokenClassification"), ("squad2", "BertForQuestionAnswering")],
@@ -248,6 +257,7 @@ def test_negatives_are_as_asked_in_ones_own_files_too(tmp_path, capsys):
     assert evaluate.main(["--run", str(tmp_path / "run"), "--input", questions]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "message"),
     [("Who wrote it?\t ", "the context is blank"), (" \tAda wrote it.", "the question is blank")],

@@ -41,6 +41,7 @@ def whole(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_every_task_has_metrics_predictions_and_files_of_its_own(whole):
     metrics = json.loads((whole / "metrics.json").read_text())
     assert metrics["main"] == {"sst": "accuracy", "ner": "entity_f1", "squad2": "f1"}
@@ -57,6 +58,7 @@ def test_every_task_has_metrics_predictions_and_files_of_its_own(whole):
     assert "null_score_diff_threshold" in manifest["result"]["calibration"]["squad2"]
 
 
+@pytest.mark.slow
 def test_the_history_counts_the_updates_of_each_task(whole):
     with open(whole / "history.csv", newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -66,6 +68,7 @@ def test_the_history_counts_the_updates_of_each_task(whole):
     assert any(row["train_loss.sst"] for row in rows)
 
 
+@pytest.mark.slow
 def test_evaluation_scores_every_task_that_is_not_named(whole):
     assert evaluate.main(["--run", str(whole)]) == 0
     found = json.loads((whole / "evaluation.json").read_text())
@@ -73,6 +76,7 @@ def test_evaluation_scores_every_task_that_is_not_named(whole):
     assert {"sst", "ner", "squad2"} <= set(found)
 
 
+@pytest.mark.slow
 def test_a_reopened_run_answers_as_it_did(whole):
     metrics = json.loads((whole / "metrics.json").read_text())
     opened = Run.open(whole)
@@ -134,6 +138,7 @@ def test_tasks_keep_their_own_lengths_and_batches_when_they_go_on(tmp_path):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_the_best_weights_of_each_task_answer_for_it(tmp_path):
     run = trained(tmp_path / "run", save="best_by_task", evaluate_every="4", learning_rate=5e-3)
     best = run.folder.manifest()["result"]["best_by_task"]
@@ -154,6 +159,7 @@ def test_the_best_weights_of_each_task_answer_for_it(tmp_path):
         assert np.array_equal(kept[name], weight.numpy())
 
 
+@pytest.mark.slow
 def test_restarts_of_several_tasks_are_ranked_by_the_mean_of_their_main_metrics(tmp_path):
     run = trained(tmp_path / "series", task="sst,ner", seeds=2, epochs=1, dev_examples=20,
                   task_weights=None)
@@ -175,8 +181,8 @@ def test_restarts_of_several_tasks_are_ranked_by_the_mean_of_their_main_metrics(
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("--steps_per_task 4", "12 an epoch"),
-        ("--steps_per_epoch 7", "7 an epoch"),
+        pytest.param("--steps_per_task 4", "12 an epoch", marks=pytest.mark.slow),
+        pytest.param("--steps_per_epoch 7", "7 an epoch", marks=pytest.mark.slow),
         ("--task_cap 16", "6 an epoch"),
     ],
 )

@@ -14,6 +14,7 @@ from tfglue.submission import HEADER, ZIP, leaderboard, write_submission
 from tfglue.submission_check import problems
 
 
+@pytest.mark.slow
 def test_runs_become_a_submission_that_is_completed_later(capsys, glue, copied, tmp_path):
     mnli, stsb, out = copied("mnli"), copied("stsb"), tmp_path / "out"
     shown = submitted(capsys, "--runs", mnli, "--data", glue, "--output", out)
@@ -89,6 +90,7 @@ def test_the_diagnostic_set_is_optional_and_its_absence_is_said(capsys, glue, co
     assert not (tmp_path / "out" / "AX.tsv").exists()
 
 
+@pytest.mark.slow
 def test_labelled_diagnostics_give_scores_by_category(capsys, copied, glue, tmp_path):
     out, gold = tmp_path / "out", tmp_path / "gold.tsv"
     labels = tasks.get("ax").labels

@@ -47,7 +47,8 @@ def plain(tmp_path_factory):
 @pytest.mark.parametrize(
     "settings",
     [dict(smart="inf:weight=0"), dict(smart="none"),
-     dict(distill_weight=0.0, temperature=3.0), dict(word_dropout=0.0)],
+     pytest.param(dict(distill_weight=0.0, temperature=3.0), marks=pytest.mark.slow),
+     pytest.param(dict(word_dropout=0.0), marks=pytest.mark.slow)],
 )
 def test_weight_zero_is_plain_training_bit_for_bit(tmp_path, plain, teacher, settings):
     if "distill_weight" in settings:
@@ -56,6 +57,7 @@ def test_weight_zero_is_plain_training_bit_for_bit(tmp_path, plain, teacher, set
     assert file_bytes(folder, "history.csv") == file_bytes(plain, "history.csv")
 
 
+@pytest.mark.slow
 def test_smoothing_is_in_the_history_and_its_cost_is_printed(tmp_path, plain):
     folder, lines = trained(tmp_path / "run", smart="l2:bound=0.3,step=0.3")
     header, *rows = (folder / "history.csv").read_text().splitlines()
@@ -68,6 +70,7 @@ def test_smoothing_is_in_the_history_and_its_cost_is_printed(tmp_path, plain):
     assert config["smart"].startswith("l2:weight=1.0,bound=0.3,step=0.3")
 
 
+@pytest.mark.slow
 def test_a_teacher_answers_once_and_its_answers_are_kept_and_read(tmp_path, teacher):
     folder, lines = trained(tmp_path / "asked", teachers=str(teacher), max_steps=1,
                             train_examples=None)
@@ -96,6 +99,7 @@ def test_a_teacher_answers_once_and_its_answers_are_kept_and_read(tmp_path, teac
     kept.with_suffix(".json").unlink()
 
 
+@pytest.mark.slow
 def test_probabilities_of_several_teachers_are_averaged(tmp_path, teacher):
     names = [f"{teacher}@0", f"{teacher}@1"]
     folder, lines = trained(tmp_path / "run", teachers=",".join(names), temperature=2.0)
@@ -248,6 +252,7 @@ def test_mistakes_get_one_line_before_training(tmp_path, capsys, teacher, flags,
     assert not (output / "run.yaml").exists()
 
 
+@pytest.mark.slow
 def test_batches_by_tokens_are_said(tmp_path):
     settings = {name: value for name, value in SMALL.items() if name != "batch_size"}
     lines = []

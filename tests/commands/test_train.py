@@ -91,6 +91,7 @@ def test_the_weights_before_training_are_not_those_after(sst_run):
     assert Run.open(f"{sst_run.folder.path}@0").predict(texts) != sst_run.predict(texts)
 
 
+@pytest.mark.slow
 def test_the_same_command_twice_gives_the_same_bytes(tmp_path, capsys):
     for name in ("a", "b"):
         argv = ["--task", "sst", "--data", "sample", *TINY, "--output", str(tmp_path / name)]
@@ -115,6 +116,7 @@ def test_max_steps_zero_prints_the_budget_and_leaves_an_untrained_run(tmp_path, 
     assert len(Run.open(output).predict(["fine"])) == 1
 
 
+@pytest.mark.slow
 def test_fractions_of_epochs_and_evaluations(tmp_path):
     run = Run.train(task="sst", epochs=0.5, evaluate_every="0.25", train_examples=160,
                     batch_size=16, output=str(tmp_path / "run"))
@@ -123,6 +125,7 @@ def test_fractions_of_epochs_and_evaluations(tmp_path):
     assert [row["epoch"] for row in rows] == ["0.2", "0.4", "0.5"]
 
 
+@pytest.mark.slow
 def test_regression_scores_are_clipped_to_the_tasks_range(tmp_path):
     run = Run.train(task="stsb", epochs=1, train_examples=64, output=str(tmp_path / "run"))
     assert set(run.metrics["stsb"]["dev"]) == {
@@ -133,6 +136,7 @@ def test_regression_scores_are_clipped_to_the_tasks_range(tmp_path):
     assert answer["score"] == answer["label"] == 5.0
 
 
+@pytest.mark.slow
 def test_mnli_reports_both_halves_and_answers_the_diagnostic_set(tmp_path, capsys):
     output = tmp_path / "run"
     assert train.main(["--task", "mnli", *TINY, "--output", str(output)]) == 0
@@ -147,7 +151,10 @@ def test_mnli_reports_both_halves_and_answers_the_diagnostic_set(tmp_path, capsy
     ]
 
 
-@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl"])
+@pytest.mark.parametrize(
+    "suffix", ["csv", pytest.param("tsv", marks=pytest.mark.slow),
+               pytest.param("jsonl", marks=pytest.mark.slow)],
+)
 def test_the_users_own_files_need_no_code(tmp_path, capsys, suffix):
     rows = [(f"note {i} about {'cats' if i % 2 else 'dogs'}, \"quoted\"", "ab"[i % 2])
             for i in range(40)]
@@ -171,6 +178,7 @@ def test_the_users_own_files_need_no_code(tmp_path, capsys, suffix):
     assert found["mine"]["input"] == trained["mine"]["dev"]
 
 
+@pytest.mark.slow
 def test_without_a_dev_file_the_last_weights_are_kept(tmp_path, capsys):
     path = tmp_path / "mine.csv"
     path.write_text("text,label\n" + "".join(f"row {i},{i % 2}\n" for i in range(20)))
@@ -238,6 +246,7 @@ def test_interrupt_saves_and_resume_ends_with_the_same_bytes(tmp_path):
     assert run_folder_bytes(whole) == run_folder_bytes(stopped)
 
 
+@pytest.mark.slow
 def test_dev_examples_scores_on_some_rows_of_every_dev_split(tmp_path):
     settings = dict(task="sst", data="sample", max_steps=1, train_examples=16, batch_size=8)
     some = Run.train(settings, dev_examples=30, seed=1, output=str(tmp_path / "some"))
@@ -253,6 +262,7 @@ def test_dev_examples_scores_on_some_rows_of_every_dev_split(tmp_path):
     assert evaluate.main(["--run", str(some.folder.path), "--data", "sample"]) == 0
 
 
+@pytest.mark.slow
 def test_tune_split_scores_on_training_rows_and_evaluate_on_dev(tmp_path, capsys):
     settings = dict(task="mnli", data="sample", max_steps=1, dev_examples=20, balance=True)
     run = Run.train(settings, tune_split=0.1, output=str(tmp_path / "held"))

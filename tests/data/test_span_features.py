@@ -110,7 +110,7 @@ INSIDE_A_PIECE = {"train-v2.0.json": 29, "dev-v2.0.json": 2}
 
 
 @pytest.mark.parametrize("name", INSIDE_A_PIECE)
-@pytest.mark.parametrize("case", ["uncased", "cased"])
+@pytest.mark.parametrize("case", [pytest.param("uncased", marks=pytest.mark.slow), "cased"])
 def test_every_real_answer_is_read_back_from_every_window(shared_data, name, case):
     tokenizer = BertTokenizer.from_file(shared_data / f"vocab/bert-base-{case}-vocab.txt")
     asked = read_file(shared_data / "squad" / name, SquadFile(name), get("squad2"))

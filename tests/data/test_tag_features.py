@@ -73,7 +73,9 @@ def test_chosen_sentences_keep_their_words_and_tags():
 
 
 @pytest.mark.parametrize("task", ["ner", "chunk", "pos"])
-@pytest.mark.parametrize(("casing", "max_length"), [("uncased", 128), ("cased", 16)])
+@pytest.mark.parametrize(
+    ("casing", "max_length"), [pytest.param("uncased", 128, marks=pytest.mark.slow), ("cased", 16)]
+)
 def test_every_word_of_real_files_gets_its_own_tag_back(shared_data, task, casing, max_length):
     """One-hot logits at the labelled tokens, read as predictions, are the gold tags."""
     tokenizer = BertTokenizer.from_file(shared_data / "vocab" / f"bert-base-{casing}-vocab.txt")

@@ -231,6 +231,7 @@ def test_lone_surrogates_are_deleted_like_control_characters():
     assert ids_of(tokenizer, ["the\ud800 \udfffend"]) == ids_of(tokenizer, ["the end"])
 
 
+@pytest.mark.slow
 def test_a_turkish_locale_does_not_change_the_ids(tmp_path):
     golden_tokenizer("uncased").save(tmp_path)
     program = (

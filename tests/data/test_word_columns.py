@@ -231,9 +231,10 @@ def test_chosen_sentences_are_written_in_their_own_lines(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "split"), [(name, split) for name in ("ner", "chunk", "pos")
-                        for split in tasks.get(name).files]
-)  # fmt: skip
+    ("name", "split"),
+    [pytest.param(name, split, marks=pytest.mark.slow if split == "train" else [])
+     for name in ("ner", "chunk", "pos") for split in tasks.get(name).files],
+)
 def test_real_files_survive_the_round_trip(name, split, shared_data, tmp_path):
     task = replace(tasks.get(name), held_out=0.0)
     source = open_source(task, str(shared_data))

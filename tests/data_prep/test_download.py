@@ -121,6 +121,7 @@ def test_existing_files_are_kept_unless_overwritten(tmp_path, shuffled_rows, cap
     assert len((tmp_path / "RTE" / "dev.tsv").read_text().splitlines()) > 20
 
 
+@pytest.mark.slow
 def test_all_leaves_out_what_tfds_does_not_hold(tmp_path, shuffled_rows, capsys):
     assert main(["--task", "all", "--output", str(tmp_path)]) == 0
     assert "scitail: left out" in capsys.readouterr().out

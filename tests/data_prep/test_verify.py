@@ -177,6 +177,7 @@ def test_a_file_of_two_tasks_counts_once(tmp_path, capsys):
 
 
 @pytest.mark.skipif(not (SHARED / "glue").is_dir(), reason="../shared/data is not here")
+@pytest.mark.slow
 def test_the_real_data_has_no_problems_and_the_official_rows_where_it_is_complete():
     reports = verify_folder(SHARED)
     published = {

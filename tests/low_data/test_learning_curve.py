@@ -220,6 +220,7 @@ def test_means_and_deviations_over_seeds():
     assert points["b", 10]["degenerate_share"] == 1 and points["a", 10]["degenerate_share"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "sizes"),
     [("stsb", "8,40"), ("squad2", "5,20"), ("pos", "3,30"), ("qnli_rank", "20,60"),
@@ -327,6 +328,7 @@ def test_runs_that_cannot_be_begun_with(tmp_path, capsys, sst_run):
     assert "kept no weights of epoch 7" in fails(capsys, learning_curve, *words, "--start", missing)
 
 
+@pytest.mark.slow
 def test_starts_that_would_be_trained_differently(tmp_path, capsys, unmeasured):
     words = ["--task", "sst", "--start", "a=tiny", "--start", f"b={SMALL_BERT}",
              "--train_examples", "4", "--output", tmp_path / "out", "--max_length", "16"]

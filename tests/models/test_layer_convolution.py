@@ -131,6 +131,7 @@ def test_parameters_are_those_published(preset, count, trained):
     assert sum(size for n, size in sizes.items() if head.named_weights()[n].trainable) == trained
 
 
+@pytest.mark.slow
 def test_going_on_from_a_checkpoint_keeps_the_running_means(tmp_path):
     batch = padded_batch(small_features("nli"), np.arange(16))
     checkpoints = CheckpointFolder(tmp_path / "checkpoint")

@@ -182,6 +182,7 @@ def test_almost_certain_classes_have_finite_gradients(encoded):
         assert np.isfinite(gradient).all()
 
 
+@pytest.mark.slow
 def test_going_on_from_a_checkpoint_is_exact(tmp_path):
     batch = padded_batch(small_features("nli"), np.arange(16))
     checkpoints = CheckpointFolder(tmp_path / "checkpoint")

@@ -41,7 +41,10 @@ def test_serialised_examples_are_answered_like_text(graphs, name):
         graph.ask("examples", examples=np.array([b"no example", b"\x01"], object))
 
 
-@pytest.mark.parametrize("adapter", NAMES)
+@pytest.mark.parametrize(
+    "adapter",
+    [pytest.param(name, marks=[] if name == "pal" else pytest.mark.slow) for name in NAMES],
+)
 def test_runs_with_adapters_are_answered_as_the_run_does(adapter):
     graph = Graph(small_run("sst,ner", adapter), traced=False)
     for name in ("sst", "ner"):

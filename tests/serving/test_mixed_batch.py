@@ -30,6 +30,7 @@ def facts(graph: Graph) -> ExportFacts:
     )
 
 
+@pytest.mark.slow
 def test_rows_of_all_tasks_in_one_batch_are_answered_as_the_run_does(graph):
     examples = {name: dev_examples(name, 9) for name in TASKS}
     (mixed,) = (

@@ -183,6 +183,7 @@ def test_the_update_is_the_gradient_of_loss_and_term_with_the_perturbation_held_
         assert np.allclose(after[name], expected, atol=2e-6), name
 
 
+@pytest.mark.slow
 def test_the_term_is_part_of_every_pass_of_an_accumulated_update():
     features, smoothing = small_features(), term("inf:bound=0.1,step=0.1,noise=0.05")
     batches = [padded_batch(features, rows) for rows in (np.arange(8), np.arange(8, 11))]
@@ -198,6 +199,7 @@ def test_the_term_is_part_of_every_pass_of_an_accumulated_update():
     assert float(step.term_losses["smoothing"]) == pytest.approx(term_sum, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_task_that_was_not_named_trains_as_if_there_were_no_term():
     results = []
     for terms in ([], [term("inf", "sim")]):
@@ -209,6 +211,7 @@ def test_a_task_that_was_not_named_trains_as_if_there_were_no_term():
     assert all(np.array_equal(results[0][name], results[1][name]) for name in results[0])
 
 
+@pytest.mark.slow
 def test_bfloat16_smoothing_follows_float32():
     found = []
     for precision in ("float32", "mixed_bfloat16"):

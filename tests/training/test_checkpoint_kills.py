@@ -70,6 +70,7 @@ def hidden(folder):
     return [path for path in folder.rglob(".*")]
 
 
+@pytest.mark.slow
 def test_a_kill_during_a_save_leaves_the_save_before(tmp_path):
     folder = tmp_path / "checkpoint"
     moments = random.Random(0)

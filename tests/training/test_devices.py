@@ -24,7 +24,8 @@ def on_two_devices(settings: str):
 @pytest.mark.parametrize(
     "settings",
     [
-        "nli adamw 5 3 0.3",  # odd batches, accumulated and clipped
+        # Odd batches, accumulated and clipped.
+        pytest.param("nli adamw 5 3 0.3", marks=pytest.mark.slow),
         pytest.param("nli sgd 7 1 1.0", marks=pytest.mark.long),
         pytest.param("nli sgd 5 3 0", marks=pytest.mark.long),
         # The second replica gets nothing.

@@ -87,7 +87,8 @@ class Loop(TrainingLoop):
 
 
 @pytest.mark.parametrize(
-    ("precision", "accumulate", "decay"), [("float32", 1, 0.8), ("mixed_bfloat16", 3, None)]
+    ("precision", "accumulate", "decay"),
+    [("float32", 1, 0.8), pytest.param("mixed_bfloat16", 3, None, marks=pytest.mark.slow)],
 )
 def test_a_resumed_run_ends_with_the_same_bytes(tmp_path, precision, accumulate, decay):
     options = dict(precision=precision, accumulate=accumulate, average_decay=decay)
@@ -111,6 +112,7 @@ def test_a_resumed_run_ends_with_the_same_bytes(tmp_path, precision, accumulate,
         assert np.array_equal(value, resumed.state.best_weights[name]), name
 
 
+@pytest.mark.slow
 def test_best_weights_are_those_of_the_best_evaluation(tmp_path):
     loop = make_loop(tmp_path)
     loop.run()
@@ -206,6 +208,7 @@ def test_a_callback_may_end_training_inside_an_epoch(tmp_path):
     assert 15 % loop.settings.updates_per_epoch
 
 
+@pytest.mark.slow
 def test_averaged_weights_are_what_is_scored_and_kept(tmp_path):
     decay, seen, scored, saved = 0.9, [], {}, {}
 

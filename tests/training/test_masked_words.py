@@ -138,6 +138,7 @@ def test_dropout_of_the_two_passes_differs_and_is_a_function_of_the_seed():
     assert not np.allclose(found(SEED), found(dropout_seed(0, 1, 0)))
 
 
+@pytest.mark.slow
 def test_bfloat16_follows_float32():
     losses = []
     for precision in ("float32", "mixed_bfloat16"):

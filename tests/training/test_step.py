@@ -29,8 +29,11 @@ def difference(left, right):
     return max(np.abs(left[name] - right[name]).max() for name in left)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-@pytest.mark.parametrize("clip_norm", [0, 0.3])
+@pytest.mark.parametrize(
+    ("optimizer", "clip_norm"),
+    [("adamw", 0.3), pytest.param("sgd", 0.3, marks=pytest.mark.slow),
+     pytest.param("sgd", 0, marks=pytest.mark.slow)],
+)
 def test_accumulation_over_uneven_passes_equals_one_pass(optimizer, clip_norm):
     features = small_features()
     whole, parts = small_model(), small_model()
@@ -91,6 +94,7 @@ def test_weights_of_other_tasks_do_not_move_even_with_momentum_and_decay():
     assert any(name.startswith("encoder") for name in moved)
 
 
+@pytest.mark.slow
 def test_dropout_depends_on_the_seed_alone():
     features = small_features()
     results = []

@@ -1,6 +1,7 @@
 """Importance: what is found where it is known what matters."""
 
 import numpy as np
+import pytest
 
 from tuning.dimension import Dimension
 from tuning.importance import LEAST, importance
@@ -36,11 +37,13 @@ def test_the_parameter_that_matters_is_found():
     assert found.rank_correlation["schedule"] is None
 
 
+@pytest.mark.slow
 def test_a_choice_of_words_is_found_too():
     found = importance(records(60, lambda v, _: v["schedule"] == "linear"), SPACE)
     assert max(found.permuted, key=found.permuted.get) == "schedule"
 
 
+@pytest.mark.slow
 def test_of_noise_nothing_is_explained():
     found = importance(records(60, lambda _, random: random.normal()), SPACE)
     assert found.explained < 0.1 and max(found.permuted.values()) < 0.2
