@@ -33,6 +33,13 @@ def test_the_budget_alone(tmp_path, capsys):
     assert not (tmp_path / "matrix").exists()
 
 
+def test_a_target_of_one_label_is_refused_before_training(tmp_path, capsys):
+    assert transfer_matrix.main([*words(tmp_path), "--target_examples", "1"]) == 2
+    error = capsys.readouterr().err
+    assert "sst: estimators need rows of two labels or more, and all 1 of" in error
+    assert not (tmp_path / "matrix" / "sources").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("eagerly")
 def test_a_matrix_goes_on_where_it_stopped(tmp_path, capsys, monkeypatch):

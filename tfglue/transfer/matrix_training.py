@@ -20,7 +20,7 @@ from tfglue.transfer.library import Library
 from tfglue.transfer.matrix_plan import ALONE, Cell, MatrixPlan, pairs
 from tfglue.transfer.matrix_scores import write_scores
 from tfglue.transfer.recommendation import recommend
-from tfglue.transfer.source_scores import estimate, learning_curve
+from tfglue.transfer.source_scores import check_labels, estimate, learning_curve
 from tfglue.transfer.task_rows import rows_for_encoder, rows_of_run
 
 SCORES = "scores.csv"
@@ -128,6 +128,8 @@ class MatrixTraining:
             rows = rows_for_encoder(
                 given, tokenizer, loaded.encoder.max_sequence_length, lambda line: None
             )
+            if role == "targets":
+                check_labels(rows)  # Here, not by the estimators after hours of training.
             embed_text(loaded.encoder, facts, rows, name, self._place(role, "text", name))
             self.say(f"embedded by text: {name} of {role}, {len(rows.features)} rows")
 

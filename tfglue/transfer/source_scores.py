@@ -80,6 +80,16 @@ def _answers(features: Features, random: np.random.Generator) -> Places:
     return Places(np.array(rows)[order], np.array(tokens)[order], np.array(labels)[order])
 
 
+def check_labels(target: TaskRows) -> None:
+    """Raises UserError if a target's rows give estimators nothing to tell apart."""
+    places = judged_places(target.task.kind, target.features)
+    if len(np.unique(places.labels)) < 2:
+        raise UserError(
+            f"{target.task.name}: estimators need rows of two labels or more, and all "
+            f"{len(target.examples)} of {target.examples.origin} have one; give more rows"
+        )
+
+
 def estimate(
     run: Run,
     source: Task,
@@ -101,6 +111,7 @@ def estimate(
         what the target labels: classes of rows suit rows, tags suit words.
     """
     target = target.encoded_by(run.tokenizer)
+    check_labels(target)
     places = judged_places(target.task.kind, target.features)
     chosen = [ESTIMATORS.get(name) for name in estimators]
     read: dict[str, np.ndarray | None] = {}
