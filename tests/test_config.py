@@ -117,6 +117,17 @@ def test_aliases_stand_for_tasks_in_lists():
     assert resolve({}, *several).best_on is None
 
 
+def test_aliases_stand_for_tasks_in_recipes(tmp_path):
+    path = tmp_path / "own.yaml"
+    path.write_text("tasks: {SST-2: {epochs: 7}, mine: {epochs: 8}}\n")
+    given = {"recipe": str(path), "encoder": "x"}
+    assert resolve(given, tasks.get("sst")).epochs == 7
+    assert resolve(given, task("mine")).epochs == 8
+    path.write_text("tasks: {sst: {epochs: 7}, SST-2: {epochs: 8}}\n")
+    with pytest.raises(UserError, match="tasks: SST-2: sst has settings already"):
+        resolve(given, tasks.get("sst"))
+
+
 def test_the_recipe_of_mtdnn_is_that_of_its_script():
     several = tasks.expand("mnli,rte,qqp,qnli,mrpc,sst,cola,stsb")
     given = {"recipe": "mtdnn", "encoder": "bert"}

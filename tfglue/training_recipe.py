@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tfglue import tasks
 from tfglue.config import NOT_STORED, TrainConfig
 from tfglue.errors import UserError, suggestion
 from tfglue.files import read_yaml
@@ -26,7 +27,7 @@ class TrainingRecipe:
 
     Args:
         general: for all tasks.
-        by_task: task name -> settings that win over the general ones.
+        by_task: name of a task, no alias -> settings that win over the general ones.
         path: the file, for messages.
     """
 
@@ -55,8 +56,13 @@ def read_recipe(name: str) -> TrainingRecipe:
     content = _settings(read_yaml(path) or {}, str(path))
     by_task = _settings(content.pop("tasks", None) or {}, f"{path}: tasks")
     parts = {"": checked(content, TrainConfig, where=str(path))}
-    for task, settings in by_task.items():
-        where = f"{path}: tasks: {task}"
+    for name, settings in by_task.items():
+        where = f"{path}: tasks: {name}"
+        # A name that is unknown may be that of a task from the user's own files.
+        known = tasks.find(name)
+        task = known.name if known else name
+        if task in parts:
+            raise UserError(f"{where}: {task} has settings already; name every task once")
         parts[task] = checked(_settings(settings or {}, where), TrainConfig, where=where)
     for settings in parts.values():
         for misplaced in (name for name in NOT_IN_RECIPES if name in settings):
