@@ -1,18 +1,21 @@
-"""What refinement, SAN, smoothing and distillation bring on small tasks, at equal updates.
+"""What refinement, SAN, smoothing and distillation bring on small tasks.
 
     python benchmarks/mtdnn.py --encoder FOLDER --data GLUE_FOLDER [--seeds 3] [--tasks rte,mrpc]
 
-All arms train on the same 2,000 rows of a task, for three epochs, last weights, scored on dev:
+All arms train on the same 2,000 rows of a task, three epochs of 125 updates, last weights, scored
+on dev:
 
 ``direct``     a linear head, the encoder as it came
-``longer``     the same for twice as many updates, which is what refinement costs at the least
-``refined``    the same from a run of eight tasks, 2,000 rows of each, one epoch
+``longer``     the same for seven epochs: as many updates as refinement and what follows it
+``refined``    the same from a run of eight tasks, 1,000 rows of each, one epoch of 500 updates
 ``san``        SAN in the linear head's place, of pairs with classes
 ``smoothing``  with adversarial smoothing, which takes about three times as long
 ``student``    two layers of six, from the direct run's, labels alone
 ``distilled``  the same, learning from the direct run beside the labels
 
-Finished runs are noted in ``--results`` and not repeated; ``--plot_only`` draws them.
+Compare ``refined`` with ``longer``, ``distilled`` with ``student``, the others with ``direct``.
+Finished runs are noted in ``--results``, with their encoder and data, and not repeated;
+``--plot_only`` draws them.
 """
 
 import argparse
@@ -27,7 +30,8 @@ TASKS = "rte,mrpc,stsb"
 REFINED_ON = "mnli,qnli,qqp,sst,cola,rte,mrpc,stsb"
 ARMS = ("direct", "longer", "refined", "san", "smoothing", "student", "distilled")
 OF_CLASSES = ("san", "smoothing")
-EPOCHS = 3
+EPOCHS, LONGER = 3, 7
+REFINEMENT = dict(task=REFINED_ON, train_examples=1000, epochs=1)
 SETTINGS = dict(train_examples=2000, max_length=96, batch_size=16, learning_rate=5e-5, save="last",
                 precision="mixed_bfloat16", evaluate_every="1000000")
 STUDENT = {"keep_layers": "alternate:2"}
@@ -51,7 +55,8 @@ def main() -> None:
             for arm in flags.arms.split(","):
                 if arm in OF_CLASSES and task == "stsb":
                     continue
-                key = {"task": task, "arm": arm, "seed": seed}
+                key = {"task": task, "arm": arm, "seed": seed,
+                       "encoder": Path(flags.encoder).name, "data": Path(flags.data).name}
                 if not any(row.items() >= key.items() for row in known(flags.results)):
                     row = key | one(task, arm, seed, flags)
                     write_json(flags.results, [*known(flags.results), row])
@@ -69,10 +74,9 @@ def one(task: str, arm: str, seed: int, flags) -> dict:
     direct = str(flags.output / f"{task}-direct-{seed}")
     own = {"encoder": flags.encoder, "epochs": EPOCHS}
     if arm == "longer":
-        own["epochs"] = 2 * EPOCHS
+        own["epochs"] = LONGER
     elif arm == "refined":
-        refined = trained(flags, "refinement", seed, encoder=flags.encoder, task=REFINED_ON,
-                          epochs=1)
+        refined = trained(flags, "refinement", seed, encoder=flags.encoder, **REFINEMENT)
         own = {"init": str(refined.folder.path), "epochs": EPOCHS}
     elif arm == "san":
         own["head"] = "san"
@@ -98,8 +102,8 @@ def trained(flags, name: str, seed: int, **settings):
 
     folder = flags.output / f"{name}-{seed}"
     return Run.train(
-        SETTINGS, data=flags.data, seed=seed, output=str(folder),
-        resume=(folder / "run.yaml").exists(), **settings,
+        SETTINGS | settings, data=flags.data, seed=seed, output=str(folder),
+        resume=(folder / "run.yaml").exists(),
     )
 
 

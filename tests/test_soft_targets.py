@@ -25,6 +25,18 @@ def test_rows_are_joined_by_id_and_columns_by_label(tmp_path):
     assert np.array_equal(found, [[1.0, 0.0], [0.75, 0.25]])
 
 
+@pytest.mark.parametrize("digits", [3, 4, 6])
+def test_probabilities_with_few_digits_add_up_to_1_again(tmp_path, digits):
+    exact = np.random.default_rng(0).dirichlet(np.ones(3), 200)
+    header = "id\t" + "\t".join(f"probability_{label}" for label in tasks.get("mnli").labels)
+    rows = [f"{n}\t" + "\t".join(f"{value:.{digits}f}" for value in row)
+            for n, row in enumerate(exact)]
+    found = read_soft_targets(table(tmp_path, header, *rows), tasks.get("mnli"),
+                              [str(n) for n in range(200)])
+    assert np.allclose(found.sum(axis=1), 1, atol=2e-6, rtol=0)
+    assert np.allclose(found, exact, atol=2 * 10.0**-digits)
+
+
 def test_scores_are_one_column(tmp_path):
     path = table(tmp_path, "id\tlabel\tscore", "x\t3.5\t3.5", "y\t0.25\t0.25")
     assert read_soft_targets(path, tasks.get("stsb"), ["y", "x"]).tolist() == [[0.25], [3.5]]

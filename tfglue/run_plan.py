@@ -104,6 +104,12 @@ class RunPlan:
         if config.mix_ratio or config.main_task_last:
             main = list(sizes).index(config.main_task or next(iter(sizes)))
             chosen = Refinement(main, config.mix_ratio, config.main_task_last)
-            per_epoch = chosen.updates(np.array([updates for _, updates in sizes.values()]))
+            updates = np.array([updates for _, updates in sizes.values()])
+            per_epoch = chosen.updates(updates)
+            if per_epoch == updates[main]:
+                raise UserError(
+                    f"--mix_ratio {config.mix_ratio:g}: no update of the others is left beside the "
+                    f"{updates[main]} of {list(sizes)[main]}; give {1 / updates[main]:.3g} or more"
+                )
         epochs = min(config.epochs, (config.max_steps or math.inf) / per_epoch)
         return TaskOrder(sizes, chosen, per_epoch, math.ceil(epochs), config.seed)

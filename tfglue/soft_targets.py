@@ -11,7 +11,8 @@ from tfglue.tasks.tables import parse_number
 from tfglue.tasks.task import Task
 
 _PROBABILITY = "probability_"
-_ROUNDING = 1e-6  # Tables of others may have fewer digits than ours.
+_ROUNDING, _FEW_DIGITS = 1e-6, 5e-3
+"""How far from 1 probabilities may add up: as ours do, and in tables of others with few digits."""
 
 
 def read_soft_targets(path: Path, task: Task, ids: Sequence[str]) -> np.ndarray:
@@ -51,8 +52,13 @@ def read_soft_targets(path: Path, task: Task, ids: Sequence[str]) -> np.ndarray:
         if None in values:
             wrong = fields[columns[values.index(None)]]
             raise UserError(f"{path}:{number}: '{wrong}' is not a finite number")
-        if task.labels and (min(values) < 0 or abs(sum(values) - 1) > _ROUNDING):
-            raise UserError(f"{path}:{number}: the probabilities do not add up to 1")
+        if task.labels:
+            total = sum(values)
+            if min(values) < 0 or abs(total - 1) > _FEW_DIGITS:
+                raise UserError(f"{path}:{number}: the probabilities do not add up to 1")
+            # What a run answered stays as it was written, to the last digit.
+            if abs(total - 1) > _ROUNDING:
+                values = [value / total for value in values]
         found[row_id] = values
     _check_ids(path, found, ids)
     return np.array([found[row_id] for row_id in ids], np.float64)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tfglue.errors import UserError
-from tfglue.files import digest_tensors, read_tensors, write_tensors
+from tfglue.files import atomic_folder, digest_tensors, read_tensors, write_tensors
 from tfglue.preparation import Prepared, PreparedTask
 from tfglue.run_folder import RunFolder
 from tfglue.task_choice import Say
@@ -55,9 +55,13 @@ def with_teachers(
 
 
 def write_teaching(prepared: Prepared, folder: RunFolder) -> None:
-    """Writes what teachers said into the run's folder, for `--resume`."""
-    for name in prepared.teaching:
-        write_tensors(_file(folder, name), prepared.tasks[name].features["train"].targets)
+    """Writes what teachers said into the run's folder, of all tasks or none, for `--resume`."""
+    if not prepared.teaching:
+        return
+    with atomic_folder(folder.path / FOLDER) as temporary:
+        for name in prepared.teaching:
+            targets = prepared.tasks[name].features["train"].targets
+            write_tensors(temporary / _file(folder, name).name, targets)
 
 
 def drop_states(prepared: Prepared, folder: RunFolder) -> None:

@@ -158,11 +158,7 @@ class Training:
         heads = {n: one.config.head for n, one in self.prepared.tasks.items()}
         beside = MaskedHead.of(encoder) if config.mlm_weight else None
         model = build_model(self.tasks, encoder, config.adapter, heads, head_dropout, beside)
-        if config.strategy != "none" and model.changing_weights() != model.trained_weights():
-            raise UserError(
-                f"--head {', '.join(dict.fromkeys(heads.values()))}: it keeps statistics of each "
-                "batch, which several devices do not share; train it without --strategy"
-            )
+        self._check_statistics(model, heads)
         for name, head in model.heads.items():
             weights = {f"{name}.{key}": weight for key, weight in head.named_weights().items()}
             initialize_weights(weights, encoder.initializer_range, config.seed)
@@ -234,6 +230,19 @@ class Training:
                 file = "train_rows.txt" if len(self.tasks) == 1 else f"train_rows.{name}.txt"
                 write_text(self.folder.path / file, rows)
         self.prepared.tokenizer.save(self.folder.tokenizer)
+
+    def _check_statistics(self, model: TransferModel, heads: Mapping[str, str]) -> None:
+        if model.changing_weights() == model.trained_weights():
+            return
+        named = f"--head {', '.join(dict.fromkeys(heads.values()))}: it keeps statistics of each"
+        if self.config.strategy != "none":
+            raise UserError(
+                f"{named} batch, which several devices do not share; train it without --strategy"
+            )
+        if self.config.smart:
+            raise UserError(
+                f"{named} batch, and perturbed rows are none of it; train it without --smart"
+            )
 
     def build_loop(self) -> TrainingLoop:
         config, plan = self.config, self.plan

@@ -222,6 +222,7 @@ def test_a_run_can_begin_with_the_encoder_and_adapters_of_another(whole, tmp_pat
         ("--task sst,sst2", "sst is named twice"),
         ("--task sst,ner --sampler anneal", "did you mean 'annealed'"),
         ("--task sst,ner --best_on rte", "'rte' is not trained here"),
+        ("--task sst,ner --mix_ratio 0.0001", "no update of the others is left beside"),
         ("--task sst,ner --task_weights sst=0", "expected task=number, positive"),
         ("--task ner,pos --labels tags.txt", "--labels lists the tags of one task"),
         ("--task sst --sampler sqrt", "--sampler goes with several tasks"),

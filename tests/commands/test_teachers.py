@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -11,8 +12,9 @@ import pytest
 import yaml
 from safetensors.numpy import load_file
 
-from tfglue import Run, predict, train
+from tfglue import Run, predict, teaching, train
 from tfglue.errors import UserError
+from tfglue.run_folder import RunFolder
 from tfglue.training.loop import Interrupted
 
 SMALL = dict(task="sst", data="sample", train_examples=64, batch_size=16, epochs=1)
@@ -204,6 +206,23 @@ def test_a_teacher_with_other_labels_is_refused_and_another_order_is_not(tmp_pat
     assert np.array_equal(found[0], found[1][:, ::-1])
 
 
+def test_answers_of_all_tasks_are_in_the_folder_or_none(tmp_path, monkeypatch):
+    targets = {"soft_targets": np.ones((2, 2), np.float32)}
+    one = SimpleNamespace(features={"train": SimpleNamespace(targets=targets)})
+    prepared = SimpleNamespace(teaching={"rte": "a", "sst": "b"}, tasks={"rte": one, "sst": one})
+    write = teaching.write_tensors
+    monkeypatch.setattr(
+        teaching, "write_tensors",
+        lambda path, *rest: pytest.fail() if path.stem == "sst" else write(path, *rest),
+    )
+    with pytest.raises(pytest.fail.Exception):
+        teaching.write_teaching(prepared, RunFolder(tmp_path))
+    assert not (tmp_path / "teaching").exists()
+    monkeypatch.undo()
+    teaching.write_teaching(prepared, RunFolder(tmp_path))
+    assert sorted(path.stem for path in (tmp_path / "teaching").iterdir()) == ["rte", "sst"]
+
+
 MISTAKES = [
     ("--task sst --teachers {teacher} {teacher}", "named twice"),
     ("--task stsb --teachers {teacher}", "answers sst, this run trains stsb"),
@@ -221,6 +240,7 @@ MISTAKES = [
     ("--task sst --smart", "expected one argument"),
     ("--task sst --smart linf", "did you mean 'inf'"),
     ("--task ner --smart inf", "--smart: does not apply, ner is of kind tag"),
+    ("--task sst --smart inf --head convolution:preset=xception_short", "train it without --smart"),
     ("--task sst --word_dropout 1", "--word_dropout: must be at most 0.99"),
     ("--task sst --batch_tokens 8", "--batch_tokens 8: a row of sst has"),
     ("--task sst --batch_tokens 100 --batch_size 8", "exclude each other"),

@@ -113,6 +113,8 @@ def test_trained_are_whole_groups_alone():
     assert found.example_of_row.tolist() == [0, 2, 3, 5, 7] and NO_LABEL not in found.labels
     with pytest.raises(UserError, match="no query has one right candidate beside wrong ones"):
         encoded(examples([("a", 0), ("b", 1)]), training=True)
+    with pytest.raises(UserError, match="there is nothing to rank"):
+        encoded(examples([("a", 1), ("b", 1)]), training=False)
 
 
 def test_answers_are_of_single_pairs():

@@ -336,3 +336,11 @@ def test_starts_that_would_be_trained_differently(tmp_path, capsys, unmeasured):
     assert "--start b: it would not be trained as a is" in error and "give --learning_rate" in error
     settings = ["--learning_rate", "1e-3", "--epochs", "2", "--batch_size", "8", "--dry_run"]
     assert learning_curve.main([str(word) for word in (*words, *settings)]) == 0
+
+
+def test_a_table_that_lacks_rows_of_the_largest_size_is_refused(capsys, tmp_path):
+    table = tmp_path / "table.tsv"
+    table.write_text("id\tprobability_negative\tprobability_positive\n0\t0.5\t0.5\n")
+    words = ["--task", "sst", "--data", "sample", "--start", "a=tiny", "--train_examples", "1,10",
+             "--teachers", table, "--output", tmp_path / "o", "--dry_run"]
+    assert "of 10 training examples" in fails(capsys, learning_curve, *words)

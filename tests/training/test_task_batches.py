@@ -5,20 +5,22 @@ import pytest
 
 from tests.training.small_model import small_features
 from tfglue.data.batch_plan import BatchPlan
-from tfglue.training.samplers import TaskOrder, sampler
+from tfglue.training.samplers import Refinement, TaskOrder, sampler
 from tfglue.training.task_batches import MixedBatches, TaskBatches
 
 ROWS = {"nli": 37, "sim": 11, "ner": 5}
+REFINED = Refinement(main=1, ratio=2, main_last=False)  # 3 updates of sim, and 6 of 12 others.
 
 
-def mixed(name="annealed", updates_per_epoch=9, epochs=3):
+def mixed(order="annealed", updates_per_epoch=9, epochs=3):
+    drawn = sampler(order) if isinstance(order, str) else order
     tasks = {}
     for task, rows in ROWS.items():
         features = small_features(task, rows)
         plan = BatchPlan(features.lengths, 4, 1, 5, task, "grouped")
         tasks[task] = TaskBatches(features, plan)
     sizes = {task: (rows, tasks[task].plan.updates_per_epoch) for task, rows in ROWS.items()}
-    return MixedBatches(tasks, TaskOrder(sizes, sampler(name), updates_per_epoch, epochs, seed=5))
+    return MixedBatches(tasks, TaskOrder(sizes, drawn, updates_per_epoch, epochs, seed=5))
 
 
 def taken(batches, start, count):
@@ -26,11 +28,11 @@ def taken(batches, start, count):
     return [next(stream) for _ in range(count)]
 
 
-@pytest.mark.parametrize("name", ["annealed", "round_robin", "shuffle"])
+@pytest.mark.parametrize("order", ["annealed", "round_robin", "shuffle", REFINED])
 @pytest.mark.parametrize("start", [1, 9, 13, 26])
-def test_a_stream_entered_late_goes_on_as_the_whole_one(name, start):
-    whole = taken(mixed(name), 0, 40)
-    late = taken(mixed(name), start, 40 - start)
+def test_a_stream_entered_late_goes_on_as_the_whole_one(order, start):
+    whole = taken(mixed(order), 0, 40)
+    late = taken(mixed(order), start, 40 - start)
     for expected, found in zip(whole[start:], late, strict=True):
         assert expected.task == found.task
         assert np.array_equal(expected.batches[0]["token_ids"], found.batches[0]["token_ids"])
@@ -48,6 +50,23 @@ def test_an_epoch_of_shuffle_is_every_row_of_every_task_once():
     updates = taken(mixed("shuffle", updates_per_epoch=sizes[0]), 0, sizes[0])
     rows = {task: sum(u.rows for u in updates if u.task == task) for task in ROWS}
     assert rows == ROWS
+
+
+def test_with_a_ratio_no_row_comes_twice_in_an_epoch():
+    updates, drawn = taken(mixed(REFINED), 0, 9 * 12), []
+    for epoch in range(12):
+        rows = [
+            (update.task, tuple(tokens[mask.astype(bool)]))
+            for update in updates[9 * epoch : 9 * epoch + 9]
+            for tokens, mask in zip(
+                update.batches[0]["token_ids"].numpy(),
+                update.batches[0]["padding_mask"].numpy(), strict=True,
+            )
+        ]
+        assert len(set(rows)) == len(rows)
+        assert sum(task == "sim" for task, _ in rows) == ROWS["sim"]
+        drawn.append(frozenset(rows))
+    assert len(set(drawn)) > 8
 
 
 def test_updates_say_how_many_losses_they_have():

@@ -26,7 +26,7 @@ class Rank(Kind):
         Raises:
             UserError: there is none to train on.
         """
-        if training and not examples.complete.any():
+        if examples.labelled and not examples.complete.any():
             raise UserError(
                 f"{examples.origin}: no query has one right candidate beside wrong ones, so there "
                 f"is nothing to rank (of {len(examples)} pairs)"
@@ -83,8 +83,6 @@ class Rank(Kind):
         """The accuracy of a candidate drawn at random for each query."""
         sizes = np.bincount(examples.group_of_example[examples.complete])
         sizes = sizes[sizes > 0]
-        if not len(sizes):
-            return 0.0
         return float(np.sum(1 + (sizes - 1) * (sizes - 2) / sizes) / sizes.sum())
 
 

@@ -93,8 +93,6 @@ def planned_curve(plan: CurvePlan, say: Say) -> PlannedCurve:
     """
     first = plan.starts[0]
     ((task, source),) = choose_tasks(plan.training, say)
-    if plan.training.get("teachers"):
-        find_teachers(plan.training["teachers"], [task])
     if "dev" not in source.splits():
         raise UserError(
             f"{task.name}: there are no dev rows to score; add --dev_file, or --tune_split 0.1"
@@ -105,6 +103,10 @@ def planned_curve(plan: CurvePlan, say: Say) -> PlannedCurve:
         for size in plan.sizes.values
     }
     counts, total = _counts(task, train, configs, plan.sizes)
+    if plan.training.get("teachers"):
+        rows, _ = chosen_rows(task, train, configs[plan.sizes.values[-1]])
+        for teacher in find_teachers(plan.training["teachers"], [task]):
+            teacher.check(task, train.take(rows))
     runs, budgets, speeds, kept, prepared = {}, {}, {}, 0, None
     with open_strategy(configs[plan.sizes.values[-1]].strategy).scope():
         for start in plan.starts:

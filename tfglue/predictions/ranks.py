@@ -74,8 +74,6 @@ class RankPredictions(ClassPredictions):
         right one, and ``coverage``, the share of all pairs that are in such groups.
         """
         chosen = self.examples.complete
-        if not chosen.any():
-            return {"accuracy": 0.0, "group_accuracy": 0.0, "coverage": 0.0}
         right = chosen & (self.gold == RIGHT)
         return {
             "accuracy": accuracy(self.gold[chosen], self.values[chosen]),

@@ -19,7 +19,9 @@ def kl(logits, others):
 def symmetric_kl(logits, others):
     """KL(p || q) + KL(q || p) (Jiang et al. 2020, SMART, 2.1).
 
-    Written as one sum none of whose parts is negative, which keeps digits where p is all but q.
+    Both sides have a gradient, as in the paper; MT-DNN's code holds the first distribution of each
+    part fixed, which makes about half of it. Written as one sum none of whose parts is negative,
+    which keeps digits where p is all but q.
     """
     first, second = ops.log_softmax(logits, axis=-1), ops.log_softmax(others, axis=-1)
     return ops.sum((ops.exp(first) - ops.exp(second)) * (first - second), axis=-1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -72,9 +73,8 @@ def shuffle(sizes: TaskSizes, epoch: Epoch) -> np.ndarray:
 class Refinement:
     """All updates of a main task in every epoch, and as many of the others as a ratio says.
 
-    Those of the others are drawn anew for each epoch, none twice; which of their batches come is
-    each task's own order, which goes on from epoch to epoch (MT-DNN's code, and its ``ratio`` and
-    ``mix_opt``).
+    Those of the others are drawn anew for each epoch from all batches that it has, none twice
+    (MT-DNN's code, and its ``ratio`` and ``mix_opt``).
 
     Args:
         main: place of the main task.
@@ -85,6 +85,8 @@ class Refinement:
     main: int
     ratio: float | None
     main_last: bool
+
+    rows_of_epoch: ClassVar[bool] = True
 
     def updates(self, sizes: np.ndarray) -> int:
         """Updates of an epoch.
@@ -170,6 +172,11 @@ class TaskOrder:
     updates_per_epoch: int
     epochs: int
     seed: int
+
+    @property
+    def rows_of_epoch(self) -> bool:
+        """Whether each epoch begins with its own rows, or tasks go on where they were."""
+        return getattr(self.sampler, "rows_of_epoch", False)
 
     def epoch(self, number: int) -> np.ndarray:
         """Places of the tasks of an epoch's updates, (updates_per_epoch,)."""

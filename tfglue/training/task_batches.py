@@ -95,13 +95,26 @@ class MixedBatches:
             start: the update to begin with.
         """
         names = list(self.tasks)
-        done = self.counts(start)
-        streams = {name: self.tasks[name].updates(done[name]) for name in names}
+        streams = self._streams(start)
         epoch, offset = divmod(start, self.order.updates_per_epoch)
         while True:
             for place in self.order.epoch(epoch)[offset:]:
                 yield next(streams[names[place]])
             epoch, offset = epoch + 1, 0
+            if self.order.rows_of_epoch:
+                streams = self._streams(epoch * self.order.updates_per_epoch)
+
+    def _streams(self, update: int) -> dict[str, Iterator[Update]]:
+        """Every task's updates from where it is before this one."""
+        done = self.counts(update)
+        if self.order.rows_of_epoch:
+            epoch, offset = divmod(update, self.order.updates_per_epoch)
+            before = self.counts(update - offset)
+            done = {
+                name: epoch * batches.plan.updates_per_epoch + done[name] - before[name]
+                for name, batches in self.tasks.items()
+            }
+        return {name: batches.updates(done[name]) for name, batches in self.tasks.items()}
 
     def counts(self, update: int) -> dict[str, int]:
         """How many of the first `update` updates are of each task."""

@@ -61,8 +61,8 @@ class AdamRule(UpdateRule):
         m, v = _moments(self, gradient, slots)
         m_correction = v_correction = 1.0
         if self.bias_correction:
-            m_correction = 1 - ops.power(ops.cast(self.beta_1, gradient.dtype), step)
-            v_correction = 1 - ops.power(ops.cast(self.beta_2, gradient.dtype), step)
+            m_correction = _correction(self.beta_1, step)
+            v_correction = _correction(self.beta_2, step)
         root = ops.sqrt(v / v_correction)
         return rate * (m / m_correction) / (root + self.epsilon), [m, v]
 
