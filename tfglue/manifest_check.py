@@ -18,6 +18,7 @@ _SIZES = (
 LINEAGE = [
     {
         "run": str, "epoch": (int, None), "best_of?": str, "tasks": [str],
+        "tune_split?": (float, None),
         "scores": {str: {str: float}},
     }
 ]

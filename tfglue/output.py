@@ -12,7 +12,7 @@ from tfglue.run_folder import RunFolder
 from tfglue.training.devices import worker_index
 
 # These may be written differently and mean the same; digests of data and encoder decide.
-_COMPARED_BY_DIGEST = (
+COMPARED_BY_DIGEST = (
     "data", "encoder", "init", "train_file", "dev_file", "test_file", "teachers", "text",
 )
 # Decides when a run is saved, not what becomes of it.
@@ -86,7 +86,7 @@ def resumed_settings(given: Mapping[str, Any], stored: Mapping[str, Any]) -> dic
         f"{name} was {config.get(name)}, now {value}"
         for name, value in given.items()
         if name in TrainConfig().to_dict()
-        and name not in (*_COMPARED_BY_DIGEST, *_MAY_CHANGE)
+        and name not in (*COMPARED_BY_DIGEST, *_MAY_CHANGE)
         and config.get(name) != value
     ]
     if changed:

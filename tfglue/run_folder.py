@@ -320,6 +320,7 @@ class RunFolder:
                 "epoch": which if isinstance(which, int) else None,
                 **({"best_of": which} if isinstance(which, str) else {}),
                 "tasks": list(manifest["tasks"]),
+                "tune_split": manifest["config"].get("tune_split"),
                 "scores": {
                     task: {metric: scores[task]["dev"][metric]}
                     for task, metric in scores["main"].items()

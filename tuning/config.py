@@ -53,5 +53,5 @@ class SearchConfig:
     workers: int = setting(1, "processes that train trials on this machine", kind=int, least=1)
 
 
-MAY_CHANGE = ("trials", "iterations", "keep_weights", "workers")
+MAY_CHANGE = ("trials", "iterations", "keep_weights", "workers", "checkpoint_seconds")
 """Settings that do not say what a trial is, so a resumed search may have others."""

@@ -107,12 +107,6 @@ class Brackets(HyperbandOracle):
         choose = max if self.objective.direction == "max" else min
         return choose(scored, key=lambda trial: trial.score, default=None)
 
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Takes what `get_state` gave."""
-        super().set_state(state)
-        for bracket in self._brackets:
-            bracket.setdefault("sizes", self.sizes(bracket["bracket_num"]))
-
 
 def _rung(bracket: int, rung: int, until: int, begin: int) -> dict[str, int]:
     return {

@@ -156,9 +156,8 @@ class RunHyperModel(keras_tuner.HyperModel):
     def _median_rule(self, trial: int) -> MedianRule:
         column = self._column(self.plan.metric)
         peers = [
-            curve_of(run.history(), column)
+            [curve_of(run.history(), column) for run in self.folder.runs(record)]
             for record in self.folder.records() if record.complete and record.trial != trial
-            for run in self.folder.runs(record)
         ]
         return MedianRule(column, self.plan.higher_is_better, peers)
 

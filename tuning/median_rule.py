@@ -10,24 +10,24 @@ Curve = Sequence[tuple[float, float]]
 """(epoch, score) of each evaluation of a run, in their order."""
 
 PEERS = 5
-"""Runs that must have been scored by the same epoch before any is ended; ours."""
+"""Trials that must have been scored by the same epoch before a run is ended; ours."""
 
 
 class MedianRule(EvaluationCallback):
     """Ends a run that is hopeless (Golovin et al. 2017, Google Vizier, 3.2.2).
 
     At an evaluation after s epochs a run ends if its best score so far is strictly worse than the
-    median, over the runs of other trials that are over, of the mean of their scores up to s. Runs
-    that were ended count with what they had; so the bar does not rise by ending runs. Steps are
-    epochs, since trials may differ in the size of their batches.
+    median, over the other trials that are over, of the mean of their scores up to s. Runs that were
+    ended count with what they had; so the bar does not rise by ending runs. Steps are epochs, since
+    trials may differ in the size of their batches.
 
     Args:
         column: the score in the history.
         higher_is_better: the direction of the score.
-        peers: curves of the runs of other trials.
+        peers: of every other trial the curves of its runs.
     """
 
-    def __init__(self, column: str, higher_is_better: bool, peers: Sequence[Curve]):
+    def __init__(self, column: str, higher_is_better: bool, peers: Sequence[Sequence[Curve]]):
         super().__init__()
         self.column = column
         self.higher_is_better = higher_is_better
@@ -43,7 +43,7 @@ class MedianRule(EvaluationCallback):
         now = curve[-1][0]
         averages = []
         for peer in self.peers:
-            scores = [score for epoch, score in peer if epoch <= now]
+            scores = [score for run in peer for epoch, score in run if epoch <= now]
             if scores:
                 averages.append(statistics.fmean(scores))
         if len(averages) < PEERS:

@@ -12,6 +12,9 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 """Model -> the settings of training that make it, where none are given."""
 
+OF_MODELS = ("head", "adapter", "freeze")
+"""Settings of training that decide which model it is."""
+
 
 def check_model(model: str, settings: Mapping[str, Any]) -> None:
     """Raises UserError if settings of training are those of another model."""

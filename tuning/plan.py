@@ -6,12 +6,21 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from tfglue import tasks
-from tfglue.config import LIBRARY_SETTINGS, OF_EXPERIMENTS, OF_ONE_COMMAND
+from tfglue.config import (
+    LIBRARY_SETTINGS,
+    OF_EXPERIMENTS,
+    OF_ONE_COMMAND,
+    OF_TEXT,
+    TrainConfig,
+)
 from tfglue.errors import UserError, suggestion
+from tfglue.flags import checked
+from tfglue.output import COMPARED_BY_DIGEST
 from tfglue.task_choice import choose_tasks, task_names
+from tfglue.training_recipe import read_recipe
 from tuning.config import SearchConfig
 from tuning.dimension import Dimension
-from tuning.models import MODELS, check_model
+from tuning.models import MODELS, OF_MODELS, check_model
 from tuning.searchable import PARTS
 from tuning.space import SEED, AskedSpace, asked_space, read_space
 
@@ -24,7 +33,16 @@ CHEAP = {"train_fraction": 0.1, "dev_examples": 4000}
 
 LOSS = "loss"
 _TRIALS = 20
-_NOT_HERE = ("intermediate", "intermediate_recipe", *LIBRARY_SETTINGS, "strategy")
+_BEFORE = "; train what goes before, and give it as --init"
+_NOT_HERE = {
+    **dict.fromkeys(("intermediate", "intermediate_recipe", *LIBRARY_SETTINGS), _BEFORE),
+    "strategy": "; a trial has one device, and --workers train side by side",
+    **dict.fromkeys(OF_TEXT, ", which is of tasks with labels"),
+}
+"""Settings of training that no trial has -> what to do instead."""
+
+WHERE_DATA_LIE = (*COMPARED_BY_DIGEST, "activations")
+"""Settings that may be written differently and mean the same; digests decide."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +80,21 @@ class SearchPlan:
         given = self.config.search_seed
         return self.base.get("seed", 0) if given is None else given
 
+    @property
+    def scored_on_dev_once(self) -> bool:
+        """Whether the best is scored on dev in the end, which trials are not scored on."""
+        own_files = self.base.get("train_file") and not self.base.get("dev_file")
+        return bool(self.base.get("tune_split")) and not own_files
+
     def better(self, one: float, other: float) -> bool:
         """Whether a score is better than another one."""
         return one > other if self.higher_is_better else one < other
 
     def identity(self) -> dict[str, Any]:
         """What must be the same for two searches to have the same trials."""
+        base = {n: value for n, value in self.base.items() if n not in WHERE_DATA_LIE}
         return {
-            "task": self.task, "metric": self.metric, "base": dict(self.base),
+            "task": self.task, "metric": self.metric, "base": base,
             "space": {name: str(dimension) for name, dimension in self.space.items()},
             "seeds": self.seeds,
         }
@@ -91,13 +116,17 @@ def make_plan(
     config = SearchConfig(**search)
     train = {name: value for name, value in train.items() if value is not None}
     for name in (name for name in _NOT_HERE if name in train):
-        raise UserError(f"--{name}: not in a search; train what goes before, and give it as --init")
-    if train.get("max_steps") == 0:
-        raise UserError("--max_steps 0: trials that train nothing score nothing")
+        raise UserError(f"--{name}: not in a search{_NOT_HERE[name]}")
+    _check_tuner(config)
     task = _task(train)
     asked = asked_space(words, config.model, task.name)
     notes = []
-    base = MODELS[config.model] | _cheap(task.name, train, asked, notes) | asked.settings | train
+    # What makes another model of it is in the open, not left to the training.
+    recipe = read_recipe(train["recipe"]).of(task.name) if train.get("recipe") else {}
+    model = MODELS[config.model] | {n: recipe[n] for n in OF_MODELS if n in recipe}
+    base = model | _cheap(task.name, train, asked, notes) | asked.settings | train
+    if base.get("max_steps") == 0:
+        raise UserError("max_steps 0: trials that train nothing score nothing")
     for name in (*OF_EXPERIMENTS, *OF_ONE_COMMAND):
         base.pop(name, None)
     base["task"] = train.get("task") or task.name
@@ -107,10 +136,17 @@ def make_plan(
         notes.append("warning: trials are scored on dev itself; what is reported is the best of "
                      "many looks at it (see --tune_split)")
     check_model(config.model, base)
-    space = read_space(_without_fixed(asked, train, notes), base)
+    asked = _without_fixed(asked, train, notes)
+    if config.tuner == "hyperband":
+        asked = _without_epochs(asked, notes)
+    space = read_space(asked, base)
+    for name in OF_MODELS:
+        for value in space[name].points(2) if name in space else ():
+            check_model(config.model, base | {name: value})
     for name in space:
         base.pop(name, None)
     seeds = train.get("seeds") or 1
+    checked({"seed": base.get("seed", 0) + seeds - 1}, TrainConfig, where="the last of --seeds")
     _check_seed(space, asked, seeds, notes)
     config = _completed(config, asked, space, base)
     metric = _metric(task, config.objective)
@@ -128,6 +164,15 @@ def _task(train: Mapping[str, Any]) -> "Task":
     return task
 
 
+def _check_tuner(config: SearchConfig) -> None:
+    """Raises UserError for settings of another tuner, which would do nothing."""
+    defaults = SearchConfig()
+    for name, tuner in (("factor", "hyperband"), ("iterations", "hyperband"),
+                        ("grid_points", "grid")):
+        if config.tuner != tuner and getattr(config, name) != getattr(defaults, name):
+            raise UserError(f"--{name} goes with --tuner {tuner}")
+
+
 def _cheap(
     task: str, train: Mapping[str, Any], asked: AskedSpace, notes: list[str]
 ) -> dict[str, Any]:
@@ -140,15 +185,17 @@ def _cheap(
     chosen = {name: value for name, value in CHEAP.items() if name not in said}
     notes.append(
         f"{task} is large: trials train on {CHEAP['train_fraction']:.0%} of the rows "
-        f"(--train_fraction 1 for all) and are scored on {CHEAP['dev_examples']} "
-        "(--dev_examples)"
+        "(--train_fraction 1 for all)" + (
+            f" and are scored on {chosen['dev_examples']} (--dev_examples)"
+            if "dev_examples" in chosen else ""
+        )
     )
     return chosen
 
 
 def _without_fixed(asked: AskedSpace, train: Mapping[str, Any], notes: list[str]) -> AskedSpace:
     """The space without what a flag of training fixes."""
-    fixed = set(train)
+    fixed = set(train) | ({"batch_size"} if "batch_tokens" in train else set())
     for owner in PARTS:
         _, _, settings = str(train.get(owner, "")).partition(":")
         fixed |= {f"{owner}.{part.partition('=')[0].strip()}" for part in settings.split(",")}
@@ -158,6 +205,15 @@ def _without_fixed(asked: AskedSpace, train: Mapping[str, Any], notes: list[str]
     if dropped:
         notes.append(f"not searched, since given: {', '.join(dropped)}")
     texts = {name: text for name, text in asked.texts.items() if name not in fixed}
+    return replace(asked, texts=texts)
+
+
+def _without_epochs(asked: AskedSpace, notes: list[str]) -> AskedSpace:
+    """The space without epochs, which Hyperband shares out, but for those that a flag names."""
+    if "epochs" not in asked.texts or "epochs" in asked.given:
+        return asked
+    notes.append("not searched, since hyperband shares them out: epochs")
+    texts = {name: text for name, text in asked.texts.items() if name != "epochs"}
     return replace(asked, texts=texts)
 
 
@@ -191,7 +247,10 @@ def _completed(
             raise UserError("--early_stop median: hyperband ends runs itself; leave it out")
         for name in ("epochs", "max_steps"):
             if name in space or (name == "max_steps" and name in base):
-                raise UserError(f"--tuner hyperband: it shares out epochs, so {name} cannot be set")
+                raise UserError(
+                    f"--tuner hyperband: it shares out epochs, so {name} cannot be set; give "
+                    "--epochs N, those of the longest run"
+                )
         return SearchConfig(**values | {"early_stop": "none"})
     if config.tuner == "grid":
         points = prod(len(one.points(config.grid_points)) for one in space.values())

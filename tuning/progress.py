@@ -63,7 +63,8 @@ class SearchProgress:
             yield
             return
         self._bar = Progress(
-            TextColumn("trials"), BarColumn(), TextColumn("{task.completed}/{task.total}"),
+            TextColumn("trials"), BarColumn(),
+            TextColumn("{task.completed}" + ("/{task.total}" if self._total else "")),
             TextColumn("{task.fields[best]}"), TimeElapsedColumn(), console=console,
             transient=True, redirect_stdout=False, redirect_stderr=False,
         )

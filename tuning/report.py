@@ -29,7 +29,7 @@ FORMAT = "tfglue.search_report.v1"
 _FORM = {
     "best": {"trial": int}, "dev": {str: {str: {str: object}}}, "settings_scored_on_dev": [int],
 }
-_OF_THE_SEARCH = ("tune_split", "train_fraction", "dev_examples")
+_OF_THE_SEARCH = ("tune_split", "train_fraction", "train_examples", "dev_examples")
 _SOME_ROWS = ("train_fraction", "train_examples", "dev_examples")
 
 
@@ -61,10 +61,10 @@ def write_report(
     before = _before(folder)
     runs = folder.runs(best)
     chosen = _best_run(best, plan, runs)
-    dev = _dev(plan, best, runs, before)
     if not (before.get("best", {}).get("trial") == best.trial and folder.best.is_dir()):
         with atomic_folder(folder.best) as temporary:
             shutil.copytree(chosen.path, temporary, dirs_exist_ok=True)
+    dev = _dev(plan, best, runs, before)
     _drop_paused(plan, folder, records)
     complete = [record for record in records if record.complete]
     found = importance(complete, plan.space)
@@ -148,9 +148,7 @@ def _dev(
     plan: SearchPlan, best: TrialRecord, runs: Sequence[RunFolder], before: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Metrics of the best trial's runs on every dev split; what is known is not computed again."""
-    if not plan.base.get("tune_split"):
-        return {}  # Trials were scored on it already.
-    if plan.base.get("train_file") and not plan.base.get("dev_file"):
+    if not plan.scored_on_dev_once:
         return {}
     if before.get("best", {}).get("trial") == best.trial and before.get("dev"):
         return before["dev"]

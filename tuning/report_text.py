@@ -97,7 +97,8 @@ def report_card(
         report["best"]["command"],
         "# with no rows held out",
         report["best"]["command_on_all_rows"],
-        f"# go on, with more trials\n{folder.go_on} --trials N",
+        *([f"# go on, with more trials\n{folder.go_on} --trials N"]
+          if plan.config.tuner in ("random", "bayesian") else []),
         "```",
         "",
         "| parameter | searched | best |",

@@ -24,11 +24,12 @@ class Role:
     @classmethod
     def of_environment(cls) -> "Role":
         """The role that the variables say. Raises UserError if they are not whole."""
-        if IP not in os.environ:
+        there = {variable: os.environ.get(variable) for variable in (IP, PORT, NAME)}
+        if not any(there.values()):
             return cls()
-        for variable in (PORT, NAME):
-            if not os.environ.get(variable):
-                raise UserError(f"${IP} is set, and ${variable} is not; set all three, or none")
+        for variable in (variable for variable, value in there.items() if not value):
+            given = next(name for name, value in there.items() if value)
+            raise UserError(f"${given} is set, and ${variable} is not; set all three, or none")
         if not os.environ[PORT].isdigit():
             raise UserError(f"${PORT}: expected a number, not '{os.environ[PORT]}'")
         return cls(os.environ[NAME], f"{os.environ[IP]}:{os.environ[PORT]}")

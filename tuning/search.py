@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 from tfglue import tasks
 from tfglue.command_line import Parser, quiet_tensorflow, run
-from tfglue.config import TrainConfig
+from tfglue.config import OF_TEXT, TrainConfig
 from tfglue.doctor import PACKAGES, mend
 from tfglue.errors import UserError
 from tfglue.flags import add_flags, given
@@ -41,7 +41,7 @@ def _search(argv: Sequence[str] | None) -> None:
         f"(shipped: {', '.join(shipped_spaces())}) [the shipped space of the model]",
     )
     add_flags(parser, SearchConfig)
-    add_flags(parser, TrainConfig, leave_out=("tune_split",))
+    add_flags(parser, TrainConfig, leave_out=("tune_split", *OF_TEXT))
     flags = parser.parse_args(argv)
     search = given(flags, SearchConfig)
     if "tune_split" in flags:

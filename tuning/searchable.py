@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from tfglue.config import OF_SEVERAL_TASKS, TrainConfig
+from tfglue.config import OF_SEVERAL_TASKS, OF_TEXT, TrainConfig
 from tfglue.errors import UserError, suggestion
 from tfglue.flags import checked
 from tfglue.training_recipe import NOT_IN_RECIPES
@@ -15,7 +15,8 @@ PARTS = ("head", "adapter")
 
 # They say on what rows a trial is trained and scored, or how it is kept, not how good it gets.
 _NOT_SEARCHED = (
-    *NOT_IN_RECIPES, *OF_SEVERAL_TASKS, "encoder", "labels", "lower_case", "negatives",
+    *NOT_IN_RECIPES, *OF_SEVERAL_TASKS, *OF_TEXT, "encoder", "labels", "lower_case", "negatives",
+    "teachers", "skip_damaged",
     "train_examples", "train_fraction", "dev_examples", "evaluate_every", "eval_batch_size",
     "patience", "save", "checkpoint_seconds", "max_steps",
 )

@@ -29,6 +29,8 @@ _ABSENT = (
 )
 _SECONDS = 0.2
 _GRACE = 60.0
+_MISTAKE = 2
+"""Exit status of a command that says in one line what the user has to mend."""
 
 
 def serve(oracle: Resumable, address: str, done: Callable[[], bool] | None = None,
@@ -138,9 +140,11 @@ class Workers:
                 log = self.logs / f"worker{number}.log"
                 lines = log.read_text(encoding="utf-8").strip().splitlines() or [""]
                 said = lines[-1].removeprefix("error: ")
+                # A mistake of the user's is said in the last line; of a crash or a kill it is not.
+                why = f"{log}: {said}" if status == _MISTAKE else f"see {log}"
                 raise UserError(
-                    f"worker{number} ended before its time (status {status}; {log}: {said}); go "
-                    f"on with {self.go_on}"
+                    f"worker{number} ended before its time (status {status}; {why}); go on with "
+                    f"{self.go_on}"
                 )
         return None not in statuses
 

@@ -7,15 +7,17 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfglue.config import TrainConfig
 from tfglue.errors import UserError
 from tfglue.folder_lock import locked
 from tfglue.task_choice import Say
 from tfglue.training.loop import Interrupted
-from tuning.config import MAY_CHANGE
+from tfglue.training.stop_signal import stopped_as_interrupted
+from tuning.config import MAY_CHANGE, SearchConfig
 from tuning.hypermodel import RunHyperModel
 from tuning.local_worker import GRACE
 from tuning.oracles import Resumable, build_oracle
-from tuning.plan import SearchPlan, make_plan
+from tuning.plan import WHERE_DATA_LIE, SearchPlan, make_plan
 from tuning.preflight import Inputs, preflight
 from tuning.progress import SearchProgress
 from tuning.report import write_report
@@ -123,19 +125,19 @@ def _claimed(
     if folder is None or not folder.exists or where.get("overwrite"):
         return folder, asked
     stored = folder.read()["asked"]
-    for part in ("search", "train"):
+    for part, config in (("search", SearchConfig), ("train", TrainConfig)):
+        before = asdict(config()) | stored[part]
         for name, value in asked[part].items():
-            if name not in MAY_CHANGE and stored[part].get(name) != value:
+            if name not in (*MAY_CHANGE, *WHERE_DATA_LIE) and before[name] != value:
                 raise UserError(
-                    f"--resume: {name} was {stored[part].get(name)}, now {value} in {folder.path}; "
-                    "leave it out, or name another folder"
+                    f"--resume: {name} was {before[name]}, now {value} in {folder.path}; leave it "
+                    "out, or name another folder"
                 )
-    if asked["space"] and asked["space"] != stored["space"]:
-        raise UserError(
-            f"--resume: the space of {folder.path} was {' '.join(stored['space']) or 'the shipped'}"
-            f", now {' '.join(asked['space'])}; leave --space out, or name another folder"
-        )
-    return folder, {**stored, "search": {**stored["search"], **asked["search"]}}
+    return folder, {
+        "search": {**stored["search"], **asked["search"]},
+        "train": {**stored["train"], **asked["train"]},
+        "space": asked["space"] or stored["space"],
+    }
 
 
 def _begin(
@@ -154,7 +156,13 @@ def _check_same(folder: SearchFolder, plan: SearchPlan, inputs: Inputs) -> None:
     """Raises UserError unless the search in the folder is this very one."""
     stored = folder.read()
     for name, value in plan.identity().items():
-        if stored["identity"].get(name) != value:
+        before = stored["identity"].get(name)
+        if name == "space" and before != value:
+            raise UserError(
+                f"--resume: the space of {folder.path} was {_words(before)}, now {_words(value)}; "
+                "leave --space out, or name another folder"
+            )
+        if before != value:
             raise UserError(
                 f"--resume: what {folder.path} searches was made by another version or another "
                 f"file of its space ({name} differs); name another folder"
@@ -164,6 +172,10 @@ def _check_same(folder: SearchFolder, plan: SearchPlan, inputs: Inputs) -> None:
             f"--resume: data or encoder are not those that the search in {folder.path} began "
             "with; restore them, or name another folder"
         )
+
+
+def _words(space: Mapping[str, str]) -> str:
+    return " ".join(f"{name}={text}" for name, text in space.items())
 
 
 def _plan(asked: Mapping[str, Any]) -> SearchPlan:
@@ -176,7 +188,7 @@ def _run(
     max_epochs = inputs.whole_epochs
     progress = SearchProgress(plan, folder, say)
     oracle = build_oracle(plan, folder, max_epochs, progress.ended)
-    with progress.running(oracle):
+    with progress.running(oracle), stopped_as_interrupted():
         _train_all(oracle, folder, plan, max_epochs, role)
     return write_report(plan, folder, oracle.elapsed, say)
 

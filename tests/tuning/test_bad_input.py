@@ -1,11 +1,15 @@
 """Mistakes end the command in one line, before anything is trained."""
 
 import importlib.abc
+import shutil
 import sys
+from types import SimpleNamespace
 
 import pytest
 
+from tfglue.data.sources import SAMPLE_FOLDER
 from tuning import search
+from tuning.preflight import warn_of_seen_rows
 
 
 def failed(argv, capsys):
@@ -36,6 +40,11 @@ def failed(argv, capsys):
         (["--task", "rte", "--space", "freeze=choice:none,encodr"], "did you mean 'encoder'?"),
         (["--task", "rte", "--tuner", "hyperband", "--epochs", "2.5"], "shares out whole epochs"),
         (["--task", "rte", "--tuner", "hyperband", "--epochs", "2"], "hyperband shares out"),
+        (["--task", "rte", "--tuner", "hyperband", "--epochs", "9", "--evaluate_every", "4"],
+         "hyperband pauses runs at the end of an epoch"),
+        (["--task", "rte", "--space", "keep_layers=choice:bottom:1,bottom:99"], "N from 1 to 2"),
+        (["--task", "rte", "--teachers", "/nosuch"], "/nosuch: not a run folder"),
+        (["--task", "rte", "--text", "a.txt"], "unknown flag '--text'"),
         (["--task", "rte", "--output", "/dev/null/x"], "--output"),
         # What shows only where a model is made, and only with one of the values.
         (["--task", "rte", "--model", "adapter_pooler", "--space",
@@ -106,6 +115,37 @@ def test_two_searches_do_not_share_a_folder(capsys, tmp_path):
     assert "another process" in error
 
 
+def test_a_best_that_could_not_be_scored_is_said_before_trials(capsys, tmp_path):
+    (tmp_path / "RTE").mkdir()
+    shutil.copy(SAMPLE_FOLDER / "RTE" / "train.tsv", tmp_path / "RTE")
+    words = ["--task", "rte", "--data", str(tmp_path), "--output", str(tmp_path / "search")]
+    assert "no dev split, on which the best" in failed(words, capsys)
+
+
+@pytest.mark.parametrize(
+    ("tune_splits", "updates", "named"),
+    [
+        ({"before": None, "last": None}, 10, ["before", "last"]),
+        ({"before": 0.1, "last": 0.2}, 10, []),
+        ({"before": 0.05, "last": 0.1}, 10, ["before"]),
+        ({"before": 0.1, "last": None}, 0, []),
+    ],
+)
+def test_whoever_trained_on_rows_that_trials_are_scored_on_is_named(tune_splits, updates, named):
+    initial = SimpleNamespace(name="last", manifest={
+        "parents": [
+            {"run": "other", "tasks": ["mrpc"], "tune_split": None},
+            {"run": "before", "tasks": ["rte"], "tune_split": tune_splits["before"]},
+        ],
+        "tasks": {"rte": {}}, "result": {"updates": updates},
+        "config": {"tune_split": tune_splits["last"]},
+    })
+    plan = SimpleNamespace(task="rte", base={"tune_split": 0.1})
+    said = []
+    warn_of_seen_rows(plan, SimpleNamespace(initial=initial), said.append)
+    assert [line.split()[1] for line in said] == named
+
+
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
@@ -116,6 +156,10 @@ def test_two_searches_do_not_share_a_folder(capsys, tmp_path):
           "KERASTUNER_TUNER_ID": "chief"}, "$KERASTUNER_ORACLE_PORT: expected a number"),
         ({"KERASTUNER_ORACLE_IP": "127.0.0.1", "KERASTUNER_ORACLE_PORT": "8000",
           "KERASTUNER_TUNER_ID": "worker0"}, "--output is needed"),
+        ({"KERASTUNER_ORACLE_PORT": "8000", "KERASTUNER_TUNER_ID": "chief"},
+         "$KERASTUNER_ORACLE_IP is not"),
+        ({"KERASTUNER_ORACLE_IP": "", "KERASTUNER_ORACLE_PORT": "8000",
+          "KERASTUNER_TUNER_ID": "chief"}, "$KERASTUNER_ORACLE_IP is not"),
     ],
 )  # fmt: skip
 def test_variables_of_workers_are_whole(variables, message, capsys, monkeypatch):

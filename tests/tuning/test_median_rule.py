@@ -5,8 +5,8 @@ import pytest
 from tuning.median_rule import MedianRule, curve_of
 
 # Means up to epoch 2: .5, .55, .6, .65, .7; median .6. Up to epoch 1: .4, .5, .6, .7, .8.
-PEERS = [[(1, 0.4), (2, 0.6)], [(1, 0.5), (2, 0.6), (3, 0.9)], [(1, 0.6), (2, 0.6)],
-         [(1, 0.7), (2, 0.6)], [(1, 0.8), (2, 0.6)]]  # fmt: skip
+PEERS = [[[(1, 0.4), (2, 0.6)]], [[(1, 0.5), (2, 0.6), (3, 0.9)]], [[(1, 0.6), (2, 0.6)]],
+         [[(1, 0.7), (2, 0.6)]], [[(1, 0.8), (2, 0.6)]]]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -30,13 +30,20 @@ def test_of_a_loss_less_is_better():
 
 
 def test_runs_that_ended_before_count_with_what_they_had():
-    rule = MedianRule("x", True, [[(1, 0.2)]] * 3 + PEERS[:2])
+    rule = MedianRule("x", True, [[[(1, 0.2)]]] * 3 + PEERS[:2])
     assert not rule.hopeless([(1, 0.3), (2, 0.3)])
     assert rule.hopeless([(1, 0.1), (2, 0.1)])
 
 
 def test_fewer_than_five_others_end_nothing():
     assert not MedianRule("x", True, PEERS[:4]).hopeless([(1, 0.0)])
+
+
+def test_seeds_of_a_trial_are_one_peer():
+    seeds = [[(1, 0.9)]] * 5
+    assert not MedianRule("x", True, [seeds]).hopeless([(1, 0.0)])
+    rule = MedianRule("x", True, [seeds, *PEERS[:4]])  # Medians of .9, .4, .5, .6, .7.
+    assert rule.hopeless([(1, 0.59)]) and not rule.hopeless([(1, 0.6)])
 
 
 def test_curves_come_from_rows_that_hold_the_score():

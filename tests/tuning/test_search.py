@@ -5,6 +5,7 @@ import json
 import os
 import random
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,10 +16,11 @@ import keras_tuner
 import pytest
 import yaml
 
+from data_prep import activations
 from tests.tuning.fake import Killed, fake_search
 from tfglue import convert, tasks
 from tfglue.config import TrainConfig
-from tfglue.data.sources import open_source
+from tfglue.data.sources import SAMPLE_FOLDER, open_source
 from tfglue.errors import UserError
 from tfglue.files import CannotWrite
 from tfglue.flags import add_flags, given
@@ -196,6 +198,40 @@ def test_the_folder_of_another_search_is_refused(
     with pytest.raises(UserError) as error:
         search(options, {"output": str(output), "resume": True} | train, space)
     assert message in str(error.value)
+
+
+def test_what_is_the_same_by_another_name_goes_on(killed_and_resumed, tmp_path):
+    output = shutil.copytree(killed_and_resumed[0], tmp_path / "sst")
+    moved = shutil.copytree(SAMPLE_FOLDER, tmp_path / "moved")
+    defaults = {"tuner": "random", "model": "bert", "keep_weights": "best"}
+    train = {"data": str(moved), "checkpoint_seconds": 60, "output": str(output), "resume": True}
+    before = json.loads((output / "report.json").read_text())
+    assert search(defaults, train, SPACE)["trials"] == before["trials"]
+    rows = (moved / "SST-2" / "train.tsv").read_text().splitlines(keepends=True)
+    (moved / "SST-2" / "train.tsv").write_text("".join(rows[:-1]))
+    with pytest.raises(UserError, match="data or encoder are not those"):
+        search({}, train)
+
+
+@pytest.mark.parametrize("tuner", ["bayesian", "random", "grid", "hyperband"])
+def test_every_tuner_searches_heads_on_a_store(rte_store, tuner, tmp_path):
+    settings = {"model": "adapter_pooler", "tuner": tuner}
+    settings |= {"grid": {"grid_points": 2}, "hyperband": {"factor": 2}}.get(tuner, {"trials": 3})
+    train = dict(task="rte", data="sample", activations=str(rte_store), batch_size=8, epochs=2,
+                 train_examples=24, dev_examples=16, max_length=32, output=str(tmp_path / tuner))
+    report = search(settings, train, ["learning_rate=log:1e-3:1e-1", "head.size=choice:4,8"])
+    assert report["trials"] == {"grid": 4, "hyperband": 6}.get(tuner, 3)
+    assert set(report["best"]["values"]) == {"learning_rate", "head.size"}
+    assert report["dev"]["dev"]["accuracy"]["count"] == 1
+
+
+@pytest.fixture(scope="module")
+def rte_store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("store") / "rte"
+    words = ["--encoder", "tiny", "--task", "rte", "--data", "sample", "--max_length", "32",
+             "--max_steps", "1", "--tune_split", "0.1", "--output", str(folder)]
+    assert activations.main(words) == 0
+    return folder
 
 
 def test_two_workers_end_where_one_does(killed_and_resumed, tmp_path):

@@ -43,6 +43,16 @@ def test_a_worker_that_ends_before_its_time_is_named_with_its_last_line(tmp_path
         assert part in str(error.value)
 
 
+def test_of_a_worker_that_was_killed_no_line_is_quoted(tmp_path):
+    command = "import os; print('all is well', flush=True); os.kill(os.getpid(), 9)"
+    workers = Workers([sys.executable, "-c", command], tmp_path, "")
+    workers.start(1, 1)
+    with pytest.raises(UserError) as error:
+        waited(workers)
+    workers.stop()
+    assert "status -9; see" in str(error.value) and "all is well" not in str(error.value)
+
+
 def test_workers_are_stopped(tmp_path):
     workers = Workers([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path, "")
     workers.start(2, 1)

@@ -195,12 +195,41 @@ def test_mistakes_are_one_line(words, options, message):
         ({**SST, "adapter": "none"}, {"model": "adapter"}, "not with --adapter none"),
         ({**SST, "freeze": "encoder"}, {}, "leaves the head alone"),
         ({**SST, "activations": "x"}, {}, "use --model adapter_pooler"),
+        ({**SST, "recipe": "pals"}, {}, "--adapter pal goes with --model adapter"),
+        ({**SST, "recipe": "bertvision_head"}, {}, "goes with --model adapter_pooler"),
+        (SST, {"words": ["freeze=choice:none,encoder"]}, "leaves the head alone"),
+        (SST, {"words": ["head=choice:linear|adapter_pooler"]}, "goes with --model adapter_pooler"),
+        (SST, {"model": "adapter", "words": ["adapter=choice:houlsby|none"]}, "--adapter none"),
+        ({**SST, "text": "a.txt"}, {}, "--text: not in a search, which is of tasks with labels"),
+        ({**SST, "strategy": "mirrored"}, {}, "--workers train side by side"),
+        (SST, {"factor": 4}, "--factor goes with --tuner hyperband"),
+        (SST, {"grid_points": 3}, "--grid_points goes with --tuner grid"),
+        ({**SST, "seed": 2**32 - 1, "seeds": 2}, {}, "the last of --seeds"),
+        (SST, {"words": ["teachers=choice:a,b"]}, "teachers is not searched"),
+        (SST, {"words": ["text=choice:a,b"]}, "text is not searched"),
     ],
 )  # fmt: skip
 def test_settings_of_training_that_do_not_fit(train, options, message):
     with pytest.raises(UserError) as error:
         plan(train=train, **options)
     assert message in str(error.value)
+
+
+def test_a_recipe_names_the_model_before_a_search_does():
+    found = plan(model="adapter_pooler", train={**SST, "recipe": "bertvision_head"})
+    assert found.base["head"] == "adapter_pooler:preset=ap_glue,size=32"
+    assert plan(model="adapter", train={**SST, "recipe": "pals"}).base["adapter"].startswith("pal")
+
+
+def test_hyperband_shares_out_what_a_shipped_space_searches():
+    found = plan(model="bert", tuner="hyperband", train=SST)
+    assert "epochs" not in found.space and "learning_rate" in found.space
+    assert any("hyperband shares them out: epochs" in note for note in found.notes)
+
+
+def test_batches_by_tokens_are_not_batches_by_rows():
+    found = plan(model="bert", train={**SST, "batch_tokens": 400})
+    assert "batch_size" not in found.space
 
 
 @pytest.mark.parametrize(

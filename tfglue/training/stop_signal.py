@@ -2,6 +2,8 @@
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class StopSignal:
@@ -30,3 +32,20 @@ class StopSignal:
         if self.received:
             raise KeyboardInterrupt
         self.received = True
+
+
+@contextmanager
+def stopped_as_interrupted() -> Iterator[None]:
+    """While its block runs, SIGTERM is the KeyboardInterrupt that SIGINT is."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(number, frame):
+    raise KeyboardInterrupt
