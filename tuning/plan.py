@@ -18,7 +18,7 @@ from tfglue.flags import checked
 from tfglue.output import COMPARED_BY_DIGEST
 from tfglue.task_choice import choose_tasks, task_names
 from tfglue.training_recipe import read_recipe
-from tuning.config import SearchConfig
+from tuning.config import MAY_CHANGE, SearchConfig
 from tuning.dimension import Dimension
 from tuning.models import MODELS, OF_MODELS, check_model
 from tuning.searchable import PARTS
@@ -92,7 +92,8 @@ class SearchPlan:
 
     def identity(self) -> dict[str, Any]:
         """What must be the same for two searches to have the same trials."""
-        base = {n: value for n, value in self.base.items() if n not in WHERE_DATA_LIE}
+        left_out = (*WHERE_DATA_LIE, *MAY_CHANGE)
+        base = {name: value for name, value in self.base.items() if name not in left_out}
         return {
             "task": self.task, "metric": self.metric, "base": base,
             "space": {name: str(dimension) for name, dimension in self.space.items()},
