@@ -234,6 +234,7 @@ def test_two_experiments_of_a_task_have_no_glue_score(arms):
         GlueScore(read_experiments(arms))
 
 
+@pytest.mark.slow
 def test_the_plot_is_the_same_twice_and_takes_any_name(tmp_path):
     arms = [
         f"a $very$ long_name^{i} of an experiment="

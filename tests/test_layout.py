@@ -54,11 +54,11 @@ LAYERS = (
 FREE = ("tfglue.__init__",)
 
 
-def modules():
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-            yield name, path
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+    for package in PACKAGES
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
 
 
 def layer(name: str) -> int:
@@ -78,15 +78,14 @@ def imports(path: Path) -> set[str]:
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-    names = {name for name, _ in modules()} | {n.removesuffix(".__init__") for n, _ in modules()}
+    names = set(MODULES) | {name.removesuffix(".__init__") for name in MODULES}
     return {name for name in found if name in names and name != "tfglue"}
 
 
-@pytest.mark.parametrize("name", [name for name, _ in modules() if name not in FREE])
+@pytest.mark.parametrize("name", [name for name in MODULES if name not in FREE])
 def test_imports_point_one_way(name):
-    path = dict(modules())[name]
     own = layer(name.removesuffix(".__init__"))
-    for imported in imports(path):
+    for imported in imports(MODULES[name]):
         assert layer(imported) <= own, f"{name} imports {imported} from above it"
 
 
@@ -94,9 +93,9 @@ def test_the_layer_test_sees_imports():
     assert "tfglue.models.encoder" in imports(ROOT / "tfglue/models/transfer_model.py")
 
 
-@pytest.mark.parametrize("name", [name for name, _ in modules()])
+@pytest.mark.parametrize("name", MODULES)
 def test_files_stay_short(name):
-    lines = dict(modules())[name].read_text(encoding="utf-8").count("\n")
+    lines = MODULES[name].read_text(encoding="utf-8").count("\n")
     assert lines <= 400
 
 

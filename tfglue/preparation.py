@@ -261,6 +261,8 @@ def _prepare_task(
         examples[TUNING_SPLIT] = examples["train"].take(aside)
     if rows is not None:
         examples["train"] = examples["train"].take(rows)
+    for found in examples.values():
+        found.check_scored()
     kind = KINDS.get(task.kind)
     features = {
         split: kind.encode(task, found, tokenizer, config, training=split == "train")

@@ -153,6 +153,7 @@ def test_an_extraction_goes_on_and_ends_with_the_same_bytes(store, runs, tmp_pat
     assert not half.exists()
 
 
+@pytest.mark.slow
 def test_shards_may_be_shared_among_processes(store, runs, tmp_path, capsys):
     shared = tmp_path / "shared"
     assert extract(runs["rte"], shared, "--shard", "1/2") == 0
@@ -162,6 +163,7 @@ def test_shards_may_be_shared_among_processes(store, runs, tmp_path, capsys):
     assert files(shared) == files(store)
 
 
+@pytest.mark.slow
 def test_a_process_leaves_alone_what_another_one_is_writing(store, runs, tmp_path):
     shared = tmp_path / "shared"
     assert extract(runs["rte"], shared, "--shard", "1/2") == 0
@@ -175,6 +177,7 @@ def test_a_process_leaves_alone_what_another_one_is_writing(store, runs, tmp_pat
     assert not theirs.exists()
 
 
+@pytest.mark.slow
 def test_a_shard_that_another_process_writes_is_left_to_it(store, runs, tmp_path, capsys):
     shared = Path(shutil.copytree(store, tmp_path / "store"))
     name = sorted(shared.glob("*.tfrecord"))[1].stem
@@ -287,6 +290,7 @@ def test_a_part_of_the_rows_is_what_training_with_the_same_flags_reads(runs, tas
         Run.train(settings, train_examples=30, dev_examples=7, output=str(tmp_path / "more"))
 
 
+@pytest.mark.slow
 def test_a_part_holds_the_rows_that_are_held_out_of_training(runs, tmp_path):
     part = {"train_examples": 12, "dev_examples": 4, "tune_split": 0.2}
     words = [word for name, value in part.items() for word in (f"--{name}", str(value))]

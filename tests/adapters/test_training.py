@@ -48,7 +48,10 @@ def trained(request, tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in AT_ONCE else pytest.mark.long) for name in NAMES],
+)
 def test_going_on_from_a_checkpoint_ends_with_the_same_weights(name, tmp_path):
     batch = padded_batch(small_features("nli"), ROWS)
     checkpoints = CheckpointFolder(tmp_path / "checkpoint")

@@ -293,11 +293,13 @@ def test_an_incomplete_run_yaml(capsys, copied_run):
 @pytest.mark.slow
 @pytest.mark.parametrize("words", [
     ["-m", "tfglue.train", "--task", "rtee"],
-    ["-m", "tfglue.train", "--task", "sst", "--max_length", "600"],
+    pytest.param(["-m", "tfglue.train", "--task", "sst", "--max_length", "600"],
+                 marks=pytest.mark.long),
     ["-m", "tfglue.train", "--task", "sst", "--learning_rate", "50", "--warmup", "0",
      "--weight_decay", "1e9", "--output", "diverges"],
-    ["-m", "tfglue.evaluate", "--run", "absent"],
-    ["-m", "tfglue.predict", "--run", "absent", "--input", "absent"],
+    pytest.param(["-m", "tfglue.evaluate", "--run", "absent"], marks=pytest.mark.long),
+    pytest.param(["-m", "tfglue.predict", "--run", "absent", "--input", "absent"],
+                 marks=pytest.mark.long),
     ["-m", "data_prep.verify", "absent"],
 ])
 def test_a_process_says_one_line_and_nothing_else(tmp_path, words):

@@ -175,7 +175,7 @@ def test_a_finished_series_repeats_nothing(series, capsys):
     assert capsys.readouterr().out.count("complete already") == 3
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_series_through_a_chain_goes_on_where_it_stopped(tmp_path, recipe):
     output = tmp_path / "run"
     command = [sys.executable, "-m", "tfglue.train"]
@@ -249,6 +249,7 @@ def test_overwriting_by_a_command_that_cannot_run_deletes_nothing(series, capsys
     assert Run.open(series / "seeds" / "7")
 
 
+@pytest.mark.slow
 def test_dropout_of_an_intermediate_task_is_not_the_targets(tmp_path):
     recipe = tmp_path / "step.yaml"
     recipe.write_text("epochs: 1\ntrain_examples: 32\ndropout: 0\n")
@@ -271,6 +272,7 @@ def test_a_run_moved_with_its_source_is_resumed(chain, tmp_path, monkeypatch):
     assert train.main(["--init", "chain", "--output", "run", "--resume"]) == 0
 
 
+@pytest.mark.slow
 def test_odd_neighbours_are_no_equal_runs(tmp_path, recipe):
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "run.yaml").write_text(

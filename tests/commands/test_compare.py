@@ -19,6 +19,7 @@ def trained(tmp_path_factory):
     return output
 
 
+@pytest.mark.slow
 def test_what_training_made_is_compared(trained, sst_run, tmp_path, capsys):
     output = tmp_path / "comparison"
     argv = [f"restarts={trained}", f"long={sst_run.folder.path}", "--output", str(output)]

@@ -39,6 +39,7 @@ def test_an_encoder_is_converted_and_reported(capsys, tmp_path):
     assert load_encoder(str(output)).encoder.hidden_dim == 128
 
 
+@pytest.mark.slow
 def test_a_run_answers_the_same_in_transformers(capsys, sst_run, tmp_path):
     transformers = pytest.importorskip("transformers")
     import torch

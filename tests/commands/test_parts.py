@@ -337,7 +337,7 @@ def stop_at(monkeypatch, number: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("action", ["add", "remove"])
+@pytest.mark.parametrize("action", ["add", pytest.param("remove", marks=pytest.mark.long)])
 def test_a_kill_at_any_moment_leaves_a_run_that_can_be_read(run, wnli, tmp_path, action):
     prepared = tmp_path / "prepared"
     shutil.copytree(run, prepared)

@@ -94,6 +94,7 @@ def test_a_stopped_run_ends_with_the_same_bytes(text, tmp_path):
     assert metrics["loss"] > -metrics["log_likelihood"]
 
 
+@pytest.mark.slow
 def test_other_seeds_are_scored_on_the_same_masked_tokens(text, tmp_path, pretrained):
     settings = SMALL | dict(text=str(text), dev_fraction=0.1, max_steps=1, seed=7)
     other, _ = quiet(settings | {"output": str(tmp_path / "run")})
@@ -134,6 +135,7 @@ def test_the_result_is_an_encoder_and_a_beginning(pretrained, text, tmp_path):
     assert same_files(folder, path, FILES[:2])
 
 
+@pytest.mark.slow
 def test_perplexity_of_another_text(pretrained, tmp_path, capsys):
     folder, _ = pretrained
     output = tmp_path / "scores.json"
@@ -185,13 +187,14 @@ def plain(tmp_path_factory):
 OF_TASK = ("encoder.safetensors", "heads/sst.safetensors", "metrics.json", "history.csv")
 
 
+@pytest.mark.slow
 def test_weight_zero_is_plain_training_bit_for_bit(tmp_path, plain):
     folder, _ = quiet(TASK | {"output": str(tmp_path / "run"), "mlm_weight": 0.0})
     assert same_files(plain, folder, OF_TASK)
     assert not (folder / "language_model.safetensors").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_beside_a_task_it_is_in_the_history_costs_and_is_kept(tmp_path, plain, pretrained):
     settings = TASK | dict(init=str(pretrained[0]), mlm_weight=0.1, epochs=2, max_length=32)
     whole, lines = quiet(settings | {"output": str(tmp_path / "whole")})
@@ -218,7 +221,7 @@ def test_beside_a_task_it_is_in_the_history_costs_and_is_kept(tmp_path, plain, p
     assert f"language model: 5 of 5 tensors of run {whole}" in lines
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("task", ["squad2", "sst,ner"])
 def test_every_kind_of_task_can_have_it(task, tmp_path):
     settings = dict(

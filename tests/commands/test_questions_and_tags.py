@@ -247,6 +247,7 @@ def test_mistakes_about_questions_get_one_line(tmp_path, capsys, changes, flags,
     assert message in error and error.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_negatives_are_as_asked_in_ones_own_files_too(tmp_path, capsys):
     questions = write_questions(tmp_path / "q.json", answers=[], is_impossible=True)
     words = ["--train_file", questions, "--task", "squad", "--output", str(tmp_path / "run")]

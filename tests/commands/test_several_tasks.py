@@ -101,7 +101,7 @@ class StopAt(keras.callbacks.Callback):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("update", [4, 9])
+@pytest.mark.parametrize("update", [4, pytest.param(9, marks=pytest.mark.long)])
 def test_stopped_within_an_epoch_it_ends_with_the_same_bytes(whole, tmp_path, update):
     with pytest.raises(KeyboardInterrupt):
         trained(tmp_path / "run", StopAt(update))
@@ -138,7 +138,7 @@ def test_tasks_keep_their_own_lengths_and_batches_when_they_go_on(tmp_path):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_best_weights_of_each_task_answer_for_it(tmp_path):
     run = trained(tmp_path / "run", save="best_by_task", evaluate_every="4", learning_rate=5e-3)
     best = run.folder.manifest()["result"]["best_by_task"]
@@ -159,7 +159,7 @@ def test_the_best_weights_of_each_task_answer_for_it(tmp_path):
         assert np.array_equal(kept[name], weight.numpy())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_restarts_of_several_tasks_are_ranked_by_the_mean_of_their_main_metrics(tmp_path):
     run = trained(tmp_path / "series", task="sst,ner", seeds=2, epochs=1, dev_examples=20,
                   task_weights=None)
@@ -183,7 +183,7 @@ def test_restarts_of_several_tasks_are_ranked_by_the_mean_of_their_main_metrics(
     [
         pytest.param("--steps_per_task 4", "12 an epoch", marks=pytest.mark.slow),
         pytest.param("--steps_per_epoch 7", "7 an epoch", marks=pytest.mark.slow),
-        ("--task_cap 16", "6 an epoch"),
+        pytest.param("--task_cap 16", "6 an epoch", marks=pytest.mark.slow),
     ],
 )
 def test_an_epoch_has_as_many_updates_as_asked_for(words, expected, tmp_path, capsys):

@@ -108,6 +108,7 @@ def test_a_run_on_two_devices_is_that_on_one(tmp_path, on_one_device):
     assert_same_run(on_one_device / "adamw", output)
 
 
+@pytest.mark.long
 def test_several_tasks_with_adapters_on_two_devices_are_those_on_one(tmp_path):
     for name, start, more in (
         ("one", ["-m", "tfglue.train"], []),
@@ -125,7 +126,7 @@ def test_several_tasks_with_adapters_on_two_devices_are_those_on_one(tmp_path):
     assert len(one) == len(two) > 2
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", pytest.param("sgd", marks=pytest.mark.long)])
 def test_a_run_of_two_workers_is_that_of_one_process(tmp_path, on_one_device, optimizer):
     output = tmp_path / "run"
     settings = [*SETTINGS, *(SGD if optimizer == "sgd" else [])]
@@ -136,6 +137,7 @@ def test_a_run_of_two_workers_is_that_of_one_process(tmp_path, on_one_device, op
     assert_same_run(on_one_device / optimizer, output)
 
 
+@pytest.mark.long
 def test_workers_stop_with_one_line_when_one_is_gone_and_go_on_together(tmp_path):
     output = tmp_path / "run"
     settings = ["--epochs", "40", "--checkpoint_seconds", "0.1", "--dropout", "0"]

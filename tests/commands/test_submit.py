@@ -79,6 +79,7 @@ def test_a_zip_of_other_files_is_made_anew_only_when_asked(capsys, tmp_path):
     assert problems(tmp_path, whole=False) == []
 
 
+@pytest.mark.slow
 def test_the_diagnostic_set_is_optional_and_its_absence_is_said(capsys, glue, copied, tmp_path):
     mnli = copied("mnli")
     data = tmp_path / "MNLI"
@@ -211,7 +212,7 @@ def test_quora_at_its_full_size_completes_a_whole_submission(capsys, trained, tm
     assert capsys.readouterr().out == "valid and whole: 426,320 lines\n"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_runs_on_the_real_test_sets_match_the_sample(capsys, shared_data, trained, tmp_path):
     held = ("cola", "sst", "mrpc", "stsb", "qnli", "rte", "wnli")
     runs = [trained(task) for task in held]

@@ -48,7 +48,7 @@ def plain(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "settings",
-    [dict(smart="inf:weight=0"), dict(smart="none"),
+    [dict(smart="inf:weight=0"), pytest.param(dict(smart="none"), marks=pytest.mark.slow),
      pytest.param(dict(distill_weight=0.0, temperature=3.0), marks=pytest.mark.slow),
      pytest.param(dict(word_dropout=0.0), marks=pytest.mark.slow)],
 )
@@ -162,7 +162,7 @@ def test_a_resumed_run_with_everything_ends_with_the_same_bytes(tmp_path, teache
     assert Run.open(output).encoder.num_layers == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_several_tasks_some_of_them_with_a_teacher(tmp_path, teacher):
     folder, lines = trained(
         tmp_path / "run", task="sst,stsb", teachers=str(teacher), smart="inf", max_steps=4,

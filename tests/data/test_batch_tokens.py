@@ -61,6 +61,7 @@ def test_candidates_of_a_query_are_not_cut_by_tokens():
         BatchPlan(np.full(3, 9), None, 1, 0, "nli", "grouped", groups=groups, batch_tokens=40)
 
 
+@pytest.mark.slow
 def test_every_row_counts_alike_however_large_its_batch():
     """With SGD at a vanishing rate, an epoch moves weights by the mean gradient of all rows."""
     features = small_features()

@@ -266,6 +266,7 @@ COUNTED = {"ner": "B-MISC", "chunk": "B-ADJP", "pos": "ADJ"}
 
 @needs_shared
 @pytest.mark.parametrize("name", REAL_TAGGED)
+@pytest.mark.slow
 def test_real_tagged_files_have_the_words_of_their_manifest(name):
     task = replace(tasks.get(name), held_out=0.0)
     source = open_source(task, str(SHARED))

@@ -114,7 +114,7 @@ def test_trained_are_whole_groups_alone():
     with pytest.raises(UserError, match="no query has one right candidate beside wrong ones"):
         encoded(examples([("a", 0), ("b", 1)]), training=True)
     with pytest.raises(UserError, match="there is nothing to rank"):
-        encoded(examples([("a", 1), ("b", 1)]), training=False)
+        answered(examples([("a", 1), ("b", 1)]), [1.0, 2.0]).score()
 
 
 def test_answers_are_of_single_pairs():

@@ -133,6 +133,7 @@ def test_thousands_of_drawn_tags_score_as_seqeval_says(scheme, seqeval_scores):
 
 @pytest.mark.parametrize("name", ("conll2003/test.txt", "conll2000/train.txt"))
 @pytest.mark.parametrize("share", (0.0, 0.02, 0.5))
+@pytest.mark.slow
 def test_damaged_corpora_score_as_seqeval_says(name, share, seqeval_scores, shared_data):
     gold = corpus_tags(shared_data / name)[:500]
     predicted = damaged(gold, 3, share)

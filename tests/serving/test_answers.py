@@ -13,7 +13,11 @@ from tfglue.serving.warmup import serialized
 LONG = ("squad", "squad2_answerable")
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in (*LONG, "squad2") else [])
+     for name in TASKS],
+)
 def test_dev_examples_are_answered_as_the_run_does(graphs, name):
     graph, examples = graphs(name), dev_examples(name, 30 if name in LONG else 100)
     ours, outputs = graph.answer(name, examples), graph.ask_text(name, examples)
@@ -59,6 +63,7 @@ def test_runs_with_adapters_are_answered_as_the_run_does(adapter):
      ("ner", "adapter_pooler:size=5,pooling=softmax"),
      ("rte", "san"), ("stsb", "san:average=false,steps=2"), ("squad2_answerable", "san:steps=2")],
 )
+@pytest.mark.slow
 def test_runs_with_other_heads_are_answered_as_the_run_does(name, head):
     graph = Graph(small_run(name, head=head), traced=False)
     assert graph.difference(name, dev_examples(name, 12)) < 1e-5

@@ -70,9 +70,10 @@ def reference_norm(text, delta):
 
 CASES = [
     ("nli", "inf:bound=0.08,noise=0.05,step=0.1", "symmetric_kl"),
-    ("nli", "inf:bound=0.08,noise=0.05,step=0.1,per=row,divergence=jensen_shannon",
-     "jensen_shannon"),
-    ("nli", "l2:bound=0.3,noise=0.05,step=0.2,divergence=kl", "kl"),
+    pytest.param("nli", "inf:bound=0.08,noise=0.05,step=0.1,per=row,divergence=jensen_shannon",
+                 "jensen_shannon", marks=pytest.mark.slow),
+    pytest.param("nli", "l2:bound=0.3,noise=0.05,step=0.2,divergence=kl", "kl",
+                 marks=pytest.mark.slow),
     ("sim", "l2:bound=0.5,noise=0.05,step=0.4,per=row", "squared_error"),
 ]
 

@@ -31,7 +31,12 @@ def trained(setting, dropout=0.0):
     return model, step, before, batch
 
 
-@pytest.mark.parametrize("setting", EXPECTED_TO_MOVE)
+@pytest.mark.parametrize(
+    "setting",
+    [pytest.param(setting, marks=[] if setting in ("embeddings:word", "encoder")
+                  else pytest.mark.slow)
+     for setting in EXPECTED_TO_MOVE],
+)
 def test_only_what_is_not_frozen_moves_and_has_optimizer_slots(setting):
     model, step, before, _ = trained(setting)
     after = values(model)

@@ -114,6 +114,7 @@ def test_a_task_without_the_term_leaves_the_language_model_as_it_is():
     assert own and all(np.array_equal(before[name], after[name]) for name in own)
 
 
+@pytest.mark.slow
 def test_words_of_tagged_rows_do_not_dilute_the_term():
     features = masked_features("ner")
     per_row = float(small_features("ner").loss_terms.mean())

@@ -79,6 +79,7 @@ def test_the_loss_of_a_task_counts_as_often_as_its_weight_says():
     assert any(np.abs(value).max() > 1e-4 for value in moved[1.0].values())
 
 
+@pytest.mark.slow
 def test_weights_of_other_tasks_do_not_move_even_with_momentum_and_decay():
     model = small_model()
     step = small_step(model, "adamw", weight_decay=0.1)
@@ -106,6 +107,7 @@ def test_dropout_depends_on_the_seed_alone():
     assert difference(results[0], results[2]) > 1e-4
 
 
+@pytest.mark.slow
 def test_bfloat16_training_follows_float32_closely_and_keeps_float32_variables():
     features = small_features()
     exact, half = small_model(), small_model()

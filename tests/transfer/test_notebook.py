@@ -22,7 +22,7 @@ def test_the_notebook_is_python_and_holds_no_output():
     assert all(not cell.get("outputs") for cell in content["cells"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_notebook_runs(capsys):
     names: dict = {}
     for cell in cells():

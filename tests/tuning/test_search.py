@@ -253,6 +253,7 @@ def test_two_workers_end_where_one_does(killed_and_resumed, tmp_path):
         assert (tmp_path / "two" / record.runs[0] / "encoder.safetensors").is_file()
 
 
+@pytest.mark.long
 def test_killed_at_random_moments_no_trial_is_repeated_or_lost(tmp_path):
     """SIGKILL of the chief of two workers, and resumed at once, their trials perhaps still held."""
     output, trials = tmp_path / "killed", 5

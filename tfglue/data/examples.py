@@ -57,6 +57,10 @@ class Examples(ABC):
     def word_counts(self) -> np.ndarray:
         """int64 (examples,): words between white space; of questions those of the passage."""
 
+    def check_scored(self) -> None:
+        """Raises UserError, in one line, where labels are there and yet nothing can be scored."""
+        return
+
     @abstractmethod
     def take(self, rows: np.ndarray) -> "Examples":
         """The chosen examples, in the order of `rows`."""

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from tfglue.data.examples import TextExamples
+from tfglue.errors import UserError
 
 RIGHT = 0
 """The label of the right candidate: of a task that ranks, the first."""
@@ -65,6 +66,14 @@ class RankedExamples(TextExamples):
             f"{len(chosen)} of {len(self)} pairs are in the {len(np.unique(chosen))} of "
             f"{self.group_of_example.max() + 1} groups with {what}"
         )
+
+    def check_scored(self):
+        """Raises UserError where no group has one right candidate beside wrong ones."""
+        if self.labelled and not self.complete.any():
+            raise UserError(
+                f"{self.origin}: no query has one right candidate beside wrong ones, so there is "
+                f"nothing to rank (of {len(self)} pairs)"
+            )
 
     def take(self, rows):
         """The chosen pairs, in the order of `rows`; groups are what is left of them."""

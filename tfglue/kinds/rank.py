@@ -5,7 +5,6 @@ from keras import ops
 
 from tfglue.data.ranked_examples import RIGHT, grouped
 from tfglue.data.ranked_features import ranked_features
-from tfglue.errors import UserError
 from tfglue.kinds.kind import CHOICE, Kind
 from tfglue.models.encoder import MASKED_SCORE
 from tfglue.predictions.ranks import RankPredictions
@@ -26,11 +25,8 @@ class Rank(Kind):
         Raises:
             UserError: there is none to train on.
         """
-        if examples.labelled and not examples.complete.any():
-            raise UserError(
-                f"{examples.origin}: no query has one right candidate beside wrong ones, so there "
-                f"is nothing to rank (of {len(examples)} pairs)"
-            )
+        if training:
+            examples.check_scored()
         return ranked_features(examples, tokenizer, config.max_length, training)
 
     def typed(self, task, rows, origin):

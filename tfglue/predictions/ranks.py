@@ -72,7 +72,11 @@ class RankPredictions(ClassPredictions):
 
         ``accuracy`` of pairs, ``group_accuracy``, the share of groups whose best candidate is the
         right one, and ``coverage``, the share of all pairs that are in such groups.
+
+        Raises:
+            UserError: there is no such group.
         """
+        self.examples.check_scored()
         chosen = self.examples.complete
         right = chosen & (self.gold == RIGHT)
         return {
