@@ -122,7 +122,8 @@ class RunHyperModel(keras_tuner.HyperModel):
         return TrialRecord(
             trial, values, status, statistics.fmean(scores) if scores else None,
             tuple(scores), tuple(str(path.relative_to(self.folder.path)) for path in places),
-            epochs, time.monotonic() - began, message, rung.continues if rung else None,
+            epochs, max(time.monotonic() - began, _seconds(runs) if rung is None else 0.0), message,
+            rung.continues if rung else None,
         )
 
     def _train(
@@ -186,6 +187,11 @@ class RunHyperModel(keras_tuner.HyperModel):
             for run in self.folder.runs(record):
                 if run.keeps_weights:
                     run.drop_weights()
+
+
+def _seconds(runs: list[RunFolder]) -> float:
+    """That finished runs took, in all their lives."""
+    return sum(run.timing().get("seconds", 0.0) for run in runs)
 
 
 def _epoch(run: RunFolder, column: str = "epoch") -> float:

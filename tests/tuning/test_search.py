@@ -7,6 +7,7 @@ import random
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -29,6 +30,7 @@ from tfglue.run_folder import RunFolder
 from tuning import hypermodel
 from tuning.plan import make_plan
 from tuning.report import write_report
+from tuning.role import CHIEF, IP, NAME, PORT
 from tuning.search_folder import SearchFolder
 from tuning.session import search
 
@@ -251,6 +253,34 @@ def test_two_workers_end_where_one_does(killed_and_resumed, tmp_path):
     assert logs == ["worker0.log", "worker1.log"]
     for record in two:
         assert (tmp_path / "two" / record.runs[0] / "encoder.safetensors").is_file()
+
+
+@pytest.mark.long
+def test_a_chief_and_workers_that_were_started_by_hand_end_where_one_does(
+    killed_and_resumed, tmp_path
+):
+    output, _, _ = killed_and_resumed
+    flags = {**TRAIN, "output": str(tmp_path / "search")} | SEARCH
+    command = [sys.executable, "-m", "tuning.search",
+               *(word for name, value in flags.items() for word in (f"--{name}", str(value))),
+               *(word for text in SPACE for word in ("--space", text))]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = os.environ | {IP: "127.0.0.1", PORT: str(port)}
+    started = [
+        subprocess.Popen(
+            [*command, *more], cwd=REPOSITORY, env=environment | {NAME: name},
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )
+        for name, more in ((CHIEF, ["--resume"]), ("worker0", []), ("worker1", []))
+    ]
+    for process in started:
+        assert process.wait(300) == 0, process.stderr.read()
+    one, several = (SearchFolder(folder).records() for folder in (output, tmp_path / "search"))
+    assert [(r.trial, r.values, r.scores) for r in one] == [
+        (r.trial, r.values, r.scores) for r in several
+    ]
+    assert json.loads((tmp_path / "search" / "report.json").read_text())["trials"] == len(one)
 
 
 @pytest.mark.long
