@@ -80,7 +80,7 @@ def files(folder) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    "task", ["rte", pytest.param("squad2", marks=pytest.mark.slow),
+    "task", ["rte", pytest.param("squad2", marks=pytest.mark.long),
              pytest.param("ner", marks=pytest.mark.slow)],
 )
 def test_what_is_read_is_what_the_encoder_computes(runs, task, tmp_path):

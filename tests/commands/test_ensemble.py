@@ -217,7 +217,7 @@ def several(tmp_path_factory):
     return output
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("task", "mode"), [("ner", "mean"), ("squad2", "max")])
 def test_tasks_of_a_run_with_adapters(several, tmp_path, task, mode):
     best, other = f"{several}@{task}", changed_copy(several, tmp_path / "other", task, by=0.3)

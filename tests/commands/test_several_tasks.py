@@ -100,8 +100,8 @@ class StopAt(keras.callbacks.Callback):
             os.kill(os.getpid(), signal.SIGINT)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("update", [4, pytest.param(9, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("update", [4, 9])
 def test_stopped_within_an_epoch_it_ends_with_the_same_bytes(whole, tmp_path, update):
     with pytest.raises(KeyboardInterrupt):
         trained(tmp_path / "run", StopAt(update))
@@ -113,7 +113,7 @@ def test_stopped_within_an_epoch_it_ends_with_the_same_bytes(whole, tmp_path, up
         assert (whole / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_tasks_keep_their_own_lengths_and_batches_when_they_go_on(tmp_path):
     recipe = tmp_path / "own.yaml"
     recipe.write_text(

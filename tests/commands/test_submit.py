@@ -196,7 +196,7 @@ def test_a_run_of_the_users_own_files_is_submitted_with_glue_data(capsys, glue, 
     assert set(answers(out, "WNLI.tsv")) <= {"0", "1"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_quora_at_its_full_size_completes_a_whole_submission(capsys, trained, tmp_path):
     run, out = trained("qqp"), tmp_path / "out"
     rows = leaderboard()["QQP.tsv"].rows

@@ -115,7 +115,7 @@ def test_random_vocabularies_split_words_as_the_reference_does():
     "codes",
     [
         pytest.param(range(0x3100), id="up to kana"),
-        pytest.param(range(0x110000), id="all of Unicode", marks=pytest.mark.slow),
+        pytest.param(range(0x110000), id="all of Unicode", marks=pytest.mark.long),
     ],
 )
 def test_every_character_inside_a_word_gives_the_reference_ids(tokenizer, codes):

@@ -25,7 +25,7 @@ def on_two_devices(settings: str):
     "settings",
     [
         # Odd batches, accumulated and clipped.
-        pytest.param("nli adamw 5 3 0.3", marks=pytest.mark.slow),
+        pytest.param("nli adamw 5 3 0.3", marks=pytest.mark.long),
         pytest.param("nli sgd 7 1 1.0", marks=pytest.mark.long),
         pytest.param("nli sgd 5 3 0", marks=pytest.mark.long),
         # The second replica gets nothing.
