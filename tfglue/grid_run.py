@@ -1,15 +1,45 @@
-"""One run of a grid of them: trained to its end, and never twice."""
+"""Runs of a grid: by one process at a time, each trained to its end, and never twice."""
 
 import gc
+import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
+
 from tfglue.config import TrainConfig
 from tfglue.flags import checked
+from tfglue.folder_lock import locked
 from tfglue.run_folder import RunFolder
 from tfglue.trainer import train_run
+from tfglue.training.loop import Interrupted
+
+
+@contextmanager
+def training_grid(folder: Path, lock: str, module: str) -> Iterator[None]:
+    """While runs of the grid in a folder are trained.
+
+    Args:
+        folder: of the grid.
+        lock: name of the file in it that other processes see.
+        module: what goes on with the grid, after ``python -m``.
+
+    Raises:
+        UserError: another process trains it.
+        Interrupted: by a signal; the message says how to go on.
+    """
+    tf.get_logger().setLevel("ERROR")  # Every run is traced anew, which TensorFlow warns of.
+    try:
+        with locked(folder, lock):
+            yield
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"what is finished is kept; go on with python -m {module} --output "
+            f"{shlex.quote(str(folder))} --resume"
+        ) from None
 
 
 def train_unless_finished(settings: Mapping[str, Any], path: Path) -> float | None:

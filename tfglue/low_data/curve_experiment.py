@@ -1,15 +1,12 @@
 """Learning curves from settings to their report."""
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-
 from tfglue.experiment import written_out
 from tfglue.files import check_writable
-from tfglue.folder_lock import locked
+from tfglue.grid_run import training_grid
 from tfglue.low_data.curve_budget import budget_lines
 from tfglue.low_data.curve_config import MAY_CHANGE
 from tfglue.low_data.curve_plan import CurvePlan, curve_folder, read_settings
@@ -17,7 +14,6 @@ from tfglue.low_data.curve_report import write_report
 from tfglue.low_data.curve_training import CurveTraining
 from tfglue.low_data.planned_runs import planned_curve
 from tfglue.task_choice import Say
-from tfglue.training.loop import Interrupted
 
 
 def learning_curve(
@@ -65,18 +61,11 @@ def learning_curve(
         say(line)
     if dry_run:
         return
-    tf.get_logger().setLevel("ERROR")  # Every training is traced anew, which TensorFlow warns of.
-    try:
-        with locked(folder, ".curves.lock"):
-            if not goes_on:
-                grid.clear()
-            grid.write(plan.settings)
-            _train(training, plan, folder, say)
-    except KeyboardInterrupt:
-        raise Interrupted(
-            "what is finished is kept; go on with python -m tfglue.learning_curve --output "
-            f"{shlex.quote(str(folder))} --resume"
-        ) from None
+    with training_grid(folder, ".curves.lock", "tfglue.learning_curve"):
+        if not goes_on:
+            grid.clear()
+        grid.write(plan.settings)
+        _train(training, plan, folder, say)
 
 
 def _train(training: CurveTraining, plan: CurvePlan, folder: Path, say: Say) -> None:

@@ -5,13 +5,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-
 from tfglue.files import check_writable
-from tfglue.folder_lock import locked
+from tfglue.grid_run import training_grid
 from tfglue.models.checkpoints import load_encoder
 from tfglue.task_choice import Say
-from tfglue.training.loop import Interrupted
 from tfglue.transfer.matrix_config import MatrixConfig
 from tfglue.transfer.matrix_plan import MatrixPlan, matrix_folder, read_settings
 from tfglue.transfer.matrix_report import write_report
@@ -59,19 +56,13 @@ def transfer_matrix(
     else:
         # A wrong name is answered before a matrix is begun, or another one replaced.
         load_encoder(plan.config.encoder, plan.config.seed)
-    tf.get_logger().setLevel("ERROR")  # Every training is traced anew, which TensorFlow warns of.
-    try:
-        with locked(folder, ".matrix.lock"):
-            if not goes_on:
-                grid.clear()
-                grid.write(asdict(plan.config))
-            training = MatrixTraining(plan, folder, say)
-            training.run()
-            _report(training, plan, folder, say)
-    except KeyboardInterrupt:
-        raise Interrupted(
-            f"go on with python -m tfglue.transfer_matrix --output {folder} --resume"
-        ) from None
+    with training_grid(folder, ".matrix.lock", "tfglue.transfer_matrix"):
+        if not goes_on:
+            grid.clear()
+            grid.write(asdict(plan.config))
+        training = MatrixTraining(plan, folder, say)
+        training.run()
+        _report(training, plan, folder, say)
 
 
 def _report(training: MatrixTraining, plan: MatrixPlan, folder: Path, say: Say) -> None:
