@@ -30,6 +30,14 @@ def test_the_tiny_encoder_has_settings_of_its_own():
     assert resolve({"batch_size": 3}, task()).batch_size == 3
 
 
+def test_a_head_on_a_frozen_encoder_has_a_rate_of_its_own():
+    alone = {"encoder": "x", "freeze": "encoder"}
+    assert resolve(alone, tasks.get("rte")).learning_rate == 1e-3
+    assert resolve({**alone, "learning_rate": 2e-4}, tasks.get("rte")).learning_rate == 2e-4
+    for more in ({"adapter": "pal"}, {"freeze": "layers:1"}):
+        assert resolve({**alone, **more}, tasks.get("rte")).learning_rate == 2e-5
+
+
 def test_a_recipe_may_name_the_encoder_and_then_the_tasks_own_settings_hold(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("encoder: some/bert\nwarmup:\n")

@@ -34,6 +34,10 @@ _PARTIAL = "0.1"
 TINY = {"max_length": 64, "batch_size": 32, "learning_rate": 1e-3, "epochs": 6.0}
 TINY_PAIR_EPOCHS = 20.0
 
+HEAD_LEARNING_RATE = 1e-3
+"""Of a head on a frozen encoder: with the tasks' rates, which are those of whole encoders, it
+answers one class after some epochs (docs/results.md, searching for settings)."""
+
 EXCLUSIVE = (
     ("train_examples", "train_fraction"), ("steps_per_epoch", "steps_per_task"),
     ("batch_size", "batch_tokens"),
@@ -125,6 +129,9 @@ def _layered(
     else:
         own = asdict(tasks[0].recipe if len(tasks) == 1 else Recipe())
         del own["source"]
+        layered = {**values, **given}
+        if layered.get("freeze") == "encoder" and layered.get("adapter", "none") == "none":
+            own["learning_rate"] = HEAD_LEARNING_RATE
     if {**values, **given}.get("batch_tokens") is not None:
         own["batch_size"] = None  # Tokens say how large a batch is.
     settings = {**own, **values, **given}

@@ -22,8 +22,6 @@ HEADS = {
     "ner": ["linear", "adapter_pooler:size=5,pooling=softmax"],
     "squad2": ["adapter_pooler:size=5,order=both"],
 }
-AT_ONCE = ("adapter_pooler:size=5",)
-"""Those that are not slow tests."""
 OWN = {"squad2": {"max_query_length": 12, "doc_stride": 8}}
 
 
@@ -57,10 +55,9 @@ def tensors(run: Run) -> dict[str, np.ndarray]:
     return load_file(run.folder.path / "heads" / f"{task}.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("task", "head"),
-    [pytest.param(task, head, marks=[] if head in AT_ONCE else pytest.mark.slow)
-     for task, heads in HEADS.items() for head in heads],
+    ("task", "head"), [(task, head) for task, heads in HEADS.items() for head in heads]
 )
 def test_it_equals_training_beside_the_frozen_encoder(stores, task, head, tmp_path):
     own = dict(SHORT, task=task, head=head, dev_examples=40, head_dropout=0.2, **OWN.get(task, {}))

@@ -46,11 +46,11 @@ def plain(tmp_path_factory):
     return trained(tmp_path_factory.mktemp("plain") / "run")[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
-    [dict(smart="inf:weight=0"), pytest.param(dict(smart="none"), marks=pytest.mark.slow),
-     pytest.param(dict(distill_weight=0.0, temperature=3.0), marks=pytest.mark.slow),
-     pytest.param(dict(word_dropout=0.0), marks=pytest.mark.slow)],
+    [dict(smart="inf:weight=0"), dict(smart="none"), dict(distill_weight=0.0, temperature=3.0),
+     dict(word_dropout=0.0)],
 )
 def test_weight_zero_is_plain_training_bit_for_bit(tmp_path, plain, teacher, settings):
     if "distill_weight" in settings:
@@ -192,6 +192,7 @@ def relabelled(teacher, tmp_path, labels):
     return folder
 
 
+@pytest.mark.slow
 def test_a_teacher_with_other_labels_is_refused_and_another_order_is_not(tmp_path, teacher):
     other = relabelled(teacher, tmp_path / "a", ["bad", "good"])
     with pytest.raises(UserError, match="answers sst with bad, good, here it has negative, pos"):

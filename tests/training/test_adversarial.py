@@ -151,7 +151,7 @@ def test_with_the_same_dropout_masks_the_divergence_is_of_the_perturbation_alone
     assert term(f"inf:{tiny},dropout=own")(forward).numpy().min() > 1e-4
 
 
-@pytest.mark.parametrize("task", ["nli", "sim"])
+@pytest.mark.parametrize("task", ["nli", pytest.param("sim", marks=pytest.mark.slow)])
 def test_the_update_is_the_gradient_of_loss_and_term_with_the_perturbation_held_fixed(task):
     smoothing = term("l2:weight=3,bound=0.5,step=0.5,noise=0.05")
     model = small_model()

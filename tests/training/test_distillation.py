@@ -101,6 +101,7 @@ def test_the_loss_is_that_of_the_labels_and_the_weighted_term():
     assert part > 0.1 and whole == pytest.approx(without + part, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_rows_that_only_pad_a_batch_teach_nothing_and_passes_add_up():
     features = taught(small_features(), soft_targets=random_targets("nli"))
     found = []

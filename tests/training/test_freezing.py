@@ -33,8 +33,7 @@ def trained(setting, dropout=0.0):
 
 @pytest.mark.parametrize(
     "setting",
-    [pytest.param(setting, marks=[] if setting in ("embeddings:word", "encoder")
-                  else pytest.mark.slow)
+    [pytest.param(setting, marks=[] if setting == "encoder" else pytest.mark.slow)
      for setting in EXPECTED_TO_MOVE],
 )
 def test_only_what_is_not_frozen_moves_and_has_optimizer_slots(setting):

@@ -184,6 +184,7 @@ def test_a_loss_that_is_not_finite_is_said(tmp_path):
         loop.run()
 
 
+@pytest.mark.slow
 def test_a_callback_may_pause_after_an_evaluation_and_resuming_is_exact(tmp_path):
     whole = make_loop(tmp_path / "whole")
     whole.run()

@@ -65,6 +65,7 @@ def test_the_update_is_the_gradient_of_the_mean_loss():
         assert np.allclose(after[name], expected, atol=1e-6), name
 
 
+@pytest.mark.slow
 def test_the_loss_of_a_task_counts_as_often_as_its_weight_says():
     features = small_features()
     before = values(small_model())

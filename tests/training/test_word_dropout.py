@@ -36,6 +36,7 @@ def test_which_tokens_is_a_function_of_the_seed():
     assert np.array_equal(one, same) and not np.array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_training_sees_the_changed_tokens():
     batch = padded_batch(small_features(), np.arange(16))
     drop, seed = WordDropout(0.4, Vocabulary), dropout_seed(0, 0, 0)

@@ -33,6 +33,7 @@ def test_the_budget_alone(tmp_path, capsys):
     assert not (tmp_path / "matrix").exists()
 
 
+@pytest.mark.slow
 def test_a_target_of_one_label_is_refused_before_training(tmp_path, capsys):
     assert transfer_matrix.main([*words(tmp_path), "--target_examples", "1"]) == 2
     error = capsys.readouterr().err
