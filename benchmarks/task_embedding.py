@@ -155,7 +155,7 @@ def arithmetic() -> dict:
         "activations_kept": 4 * LAYERS * layer,
         "vectors": 4 * (2 * LAYERS + 1) * WIDTH,
         "sums_of_all_kernels": 4 * kernels,
-        "gradients_of_four_rows_of_the_largest_kernel": 4 * 4 * WIDTH * INNER,
+        "gradient_of_one_row_of_the_largest_kernel": 4 * WIDTH * INNER,
         "gradients_of_all_rows_of_all_kernels": 4 * BATCH * kernels,
     }
 
