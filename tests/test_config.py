@@ -34,6 +34,7 @@ def test_a_head_on_a_frozen_encoder_has_a_rate_of_its_own():
     alone = {"encoder": "x", "freeze": "encoder"}
     assert resolve(alone, tasks.get("rte")).learning_rate == 1e-3
     assert resolve({**alone, "learning_rate": 2e-4}, tasks.get("rte")).learning_rate == 2e-4
+    assert resolve(alone, tasks.get("rte"), tasks.get("sst")).learning_rate == 1e-3
     for more in ({"adapter": "pal"}, {"freeze": "layers:1"}):
         assert resolve({**alone, **more}, tasks.get("rte")).learning_rate == 2e-5
 

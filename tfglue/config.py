@@ -229,7 +229,10 @@ class TrainConfig:
         1, "forward passes of one update, so that an update sees batch_size times this", kind=int,
         least=1,
     )
-    learning_rate: float | None = setting(None, "peak learning rate", kind=float, above=0, most=100)
+    learning_rate: float | None = setting(
+        None, "peak learning rate [the task's; 1e-3 of a head on a frozen encoder]", kind=float,
+        above=0, most=100,
+    )
     epochs: float | None = setting(None, "passes over the data; may be a fraction", kind=float,
                                    above=0)
     max_steps: int | None = setting(

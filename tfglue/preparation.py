@@ -261,8 +261,9 @@ def _prepare_task(
         examples[TUNING_SPLIT] = examples["train"].take(aside)
     if rows is not None:
         examples["train"] = examples["train"].take(rows)
-    for found in examples.values():
-        found.check_scored()
+    for split, found in examples.items():
+        if split != "train":
+            found.check_scored()
     kind = KINDS.get(task.kind)
     features = {
         split: kind.encode(task, found, tokenizer, config, training=split == "train")

@@ -35,8 +35,8 @@ TINY = {"max_length": 64, "batch_size": 32, "learning_rate": 1e-3, "epochs": 6.0
 TINY_PAIR_EPOCHS = 20.0
 
 HEAD_LEARNING_RATE = 1e-3
-"""Of a head on a frozen encoder: with the tasks' rates, which are those of whole encoders, it
-answers one class after some epochs (docs/results.md, searching for settings)."""
+"""Of a head on a frozen encoder: with its task's rate, which is that of whole encoders, one answers
+a single class of MRPC after two epochs (docs/results.md, searching for settings)."""
 
 EXCLUSIVE = (
     ("train_examples", "train_fraction"), ("steps_per_epoch", "steps_per_task"),
@@ -49,8 +49,8 @@ def resolve(given: Mapping[str, Any], *tasks: Task) -> TrainConfig:
     """Fills what the user did not give.
 
     Flags win over the named recipe, that over the settings of the `tiny` encoder or of the task
-    (of several tasks, over those that most papers share), and those over the defaults of
-    `TrainConfig`.
+    (of several tasks, over those that most papers share; of a head alone, with a rate of its own),
+    and those over the defaults of `TrainConfig`.
 
     Args:
         given: settings the user gave, checked.

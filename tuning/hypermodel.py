@@ -122,9 +122,16 @@ class RunHyperModel(keras_tuner.HyperModel):
         return TrialRecord(
             trial, values, status, statistics.fmean(scores) if scores else None,
             tuple(scores), tuple(str(path.relative_to(self.folder.path)) for path in places),
-            epochs, max(time.monotonic() - began, _seconds(runs) if rung is None else 0.0), message,
+            epochs, self._seconds(runs, rung, time.monotonic() - began), message,
             rung.continues if rung else None,
         )
+
+    def _seconds(self, runs: list[RunFolder], rung: Rung | None, last: float) -> float:
+        """That a trial took: `last`, or what its runs say where they were killed and went on.
+
+        Runs of Hyperband count other trials, too, which they went on from.
+        """
+        return last if rung else max(last, sum(run.timing().get("seconds", 0.0) for run in runs))
 
     def _train(
         self, run: RunFolder, settings: Mapping[str, Any], rung: Rung | None, trial: int
@@ -187,11 +194,6 @@ class RunHyperModel(keras_tuner.HyperModel):
             for run in self.folder.runs(record):
                 if run.keeps_weights:
                     run.drop_weights()
-
-
-def _seconds(runs: list[RunFolder]) -> float:
-    """That finished runs took, in all their lives."""
-    return sum(run.timing().get("seconds", 0.0) for run in runs)
 
 
 def _epoch(run: RunFolder, column: str = "epoch") -> float:

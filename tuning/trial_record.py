@@ -35,7 +35,8 @@ class TrialRecord:
         scores: of each run.
         runs: their folders, relative to the search's.
         epochs: trained in this trial, over all its runs.
-        seconds: that it took, set-up included.
+        seconds: that it took, set-up included; of one that was killed and went on, what its
+            finished runs took in all.
         message: why it has no score.
         continues: number of the trial whose runs it went on with.
     """

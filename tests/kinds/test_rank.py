@@ -24,6 +24,7 @@ from tfglue.data.subset import first_examples, subset, whole_units
 from tfglue.errors import UserError
 from tfglue.kinds import KINDS
 from tfglue.predictions.predictions import Outputs
+from tfglue.preparation import prepare
 from tfglue.serving.comparison_requests import comparison_requests
 from tfglue.serving.served_ranks import ServedRanks
 from tfglue.tasks.files import task_from_files
@@ -274,11 +275,23 @@ def test_odd_files_of_candidates_are_refused(tmp_path):
         own_task(path, text_fields=("query",))
 
 
-def test_qnli_counts_what_is_not_whole(tmp_path):
+def write_qnli(path, rows):
     lines = ["index\tquestion\tsentence\tlabel"]
     lines += [f"{n}\twho {query}?\tAda {n}\t{('entailment', 'not_entailment')[label]}"
-              for n, (query, label) in enumerate(ROWS)]
-    (tmp_path / "train.tsv").write_text("\n".join(lines) + "\n")
+              for n, (query, label) in enumerate(rows)]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_dev_rows_with_nothing_to_rank_are_refused_before_training(tmp_path):
+    (tmp_path / "QNLI").mkdir()
+    write_qnli(tmp_path / "QNLI" / "train.tsv", ROWS)
+    write_qnli(tmp_path / "QNLI" / "dev.tsv", [("came", 0), ("left", 1)])
+    with pytest.raises(UserError, match=r"dev\.tsv: no query has one right candidate"):
+        prepare({"task": "qnli_rank", "data": str(tmp_path)}, lambda line: None)
+
+
+def test_qnli_counts_what_is_not_whole(tmp_path):
+    write_qnli(tmp_path / "train.tsv", ROWS)
     found = FolderSource(TASK, tmp_path).read("train")
     assert found.group_of_example.tolist() == examples().group_of_example.tolist()
     assert RANK.note(found, encoded(found)) == f", {examples().coverage}"

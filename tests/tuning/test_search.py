@@ -96,6 +96,7 @@ def test_every_trial_is_an_ordinary_run(killed_and_resumed):
             assert manifest["config"][name] == value
         assert run.metrics()["sst"]["dev"]["accuracy"] == record.score
         assert record.epochs == 2
+        assert record.seconds >= run.timing()["seconds"]  # Of both lives of the second.
 
 
 def test_scores_are_of_held_out_rows_and_dev_is_computed_for_the_best_alone(killed_and_resumed):
