@@ -11,6 +11,7 @@ from tfglue.config import (
     AUTO,
     OF_DISTILLATION,
     OF_EXPERIMENTS,
+    OF_MASKING,
     OF_SEVERAL_TASKS,
     settings_of_other_kinds,
 )
@@ -22,12 +23,29 @@ from tfglue.training_recipe import read_recipe
 
 # These speak of the target; intermediate tasks follow their recipe.
 _OF_THE_TARGET = (
-    *OF_EXPERIMENTS, *OF_SEVERAL_TASKS, "adapter", "epochs", "learning_rate", "train_examples",
-    "train_fraction", "max_steps",
+    *OF_EXPERIMENTS, *OF_SEVERAL_TASKS, "adapter", "head", "epochs", "learning_rate",
+    "train_examples", "train_fraction", "max_steps",
     "evaluate_every", "patience", "save", "train_file", "dev_file", "test_file", "text_fields",
     "label_field", "kind", "labels", "init_parts", "keep_layers", "teachers", *OF_DISTILLATION,
-    "smart",
+    "smart", "mlm_weight", *OF_MASKING,
 )
+
+
+def step_settings(given: Mapping[str, Any], task: Task) -> dict[str, Any]:
+    """Settings of an intermediate task, but for what it begins with and where it goes.
+
+    Args:
+        given: settings of the experiment.
+        task: the intermediate task.
+    """
+    others = settings_of_other_kinds(task.kind).union(_OF_THE_TARGET)
+    settings = {name: value for name, value in given.items() if name not in others}
+    if given.get("max_steps") == 0:
+        settings["max_steps"] = 0  # The cost of all is asked for.
+    settings["task"] = task.name
+    if given.get("intermediate_recipe"):
+        settings |= read_recipe(given["intermediate_recipe"]).of(task.name)
+    return settings
 
 
 def train_steps(
@@ -51,18 +69,14 @@ def train_steps(
     Returns:
         The run that the target begins from.
     """
-    shared = {name: value for name, value in given.items() if name not in _OF_THE_TARGET}
-    if given.get("max_steps") == 0:
-        shared["max_steps"] = 0  # The cost of all is asked for.
-    names = [task.name for task in intermediate_tasks(given)]
-    for number, name in enumerate(names, start=1):
-        output = folder.path / "steps" / f"{number}-{name}"
-        say(f"step {number} of {len(names) + 1}: {name}")
-        others = settings_of_other_kinds(tasks.get(name).kind)
-        settings = {n: value for n, value in shared.items() if n not in others}
-        settings |= {"task": name, "output": str(output)}
-        if given.get("intermediate_recipe"):
-            settings |= read_recipe(given["intermediate_recipe"]).of(name)
+    steps, before = intermediate_tasks(given), None
+    for number, task in enumerate(steps, start=1):
+        output = folder.path / "steps" / f"{number}-{task.name}"
+        say(f"step {number} of {len(steps) + 1}: {task.name}")
+        settings = step_settings(given, task) | {"output": str(output)}
+        if before:
+            settings.pop("encoder", None)
+            settings["init"] = before
         around = folder.path.absolute().parent
         beside = sorted([*around.glob("*"), *around.glob("*/steps/*")])
         run = train_run(
@@ -71,10 +85,9 @@ def train_steps(
             say=say,
             equal_runs=[*sorted(output.parent.glob("*")), *beside],
         )
-        shared["init"] = str(_shown(run.folder.path))
-        shared.pop("encoder", None)
-    say(f"step {len(names) + 1} of {len(names) + 1}: {given.get('task', 'your own')}")
-    return shared["init"]
+        before = str(_shown(run.folder.path))
+    say(f"step {len(steps) + 1} of {len(steps) + 1}: {given.get('task', 'your own')}")
+    return before
 
 
 def intermediate_tasks(given: Mapping[str, Any]) -> list[Task]:

@@ -53,7 +53,8 @@ class TrainConfig:
         "tasks to train first, in order: mnli, or mnli,snli; reused where trained already; or "
         "auto, the one that --library recommends. "
         "--epochs, --max_steps, --learning_rate, --train_examples, --train_fraction, "
-        "--evaluate_every, --patience, --save and --seeds speak of the target alone",
+        "--evaluate_every, --patience, --save, --head, --adapter, --keep_layers, --teachers, "
+        "--smart, --mlm_weight and --seeds speak of the target alone",
     )
     intermediate_recipe: str | None = setting(
         None, "settings of the intermediate tasks: a recipe's name or a YAML file"
@@ -350,6 +351,9 @@ _OF_KINDS = {
     "rank": ("qnli_version", "smart", "mlm_weight"),
     "masked": OF_TEXT,
 }
+
+PAIRED_LINES = "qnli_rank"
+"""The task that `--qnli_version` speaks of."""
 
 OF_EACH_TASK = ("max_length", "batch_size", "head_dropout", "head")
 """Settings that tasks which are trained together may have each for itself."""

@@ -13,23 +13,25 @@ import keras
 from tfglue import tasks
 from tfglue.activations.store import with_store
 from tfglue.adapters import read_adapter
-from tfglue.chain import intermediate_tasks, train_steps
+from tfglue.chain import intermediate_tasks, step_settings, train_steps
 from tfglue.config import AUTO, OF_EXPERIMENTS, OF_ONE_COMMAND, TrainConfig
 from tfglue.data.sources import Source, open_source
 from tfglue.errors import UserError
 from tfglue.experiment_plan import ExperimentPlan
 from tfglue.flags import checked
 from tfglue.folder_lock import locked
+from tfglue.kinds import KINDS
 from tfglue.models.head_config import read_head
 from tfglue.output import claim_output, free_output
 from tfglue.preparation import prepare, written_smart
-from tfglue.resolution import resolve
+from tfglue.resolution import resolve, task_config
 from tfglue.restarts import train_restarts
 from tfglue.run import Run
 from tfglue.run_folder import RunFolder
 from tfglue.setting_values import task_list
 from tfglue.source_choice import check_auto, choose_source, record_result
 from tfglue.task_choice import Say, choose_tasks, task_names
+from tfglue.tasks.task import Task
 from tfglue.teachers import find_teachers
 from tfglue.trainer import train_run
 from tfglue.training.loop import Interrupted
@@ -183,9 +185,19 @@ def _check_target(given: Mapping[str, Any]) -> None:
     if given.get("overwrite"):
         prepare(settings, lambda line: None)  # Also its encoder and all its rows can be read.
     else:
-        resolve(settings, *(task for task, _ in chosen))
+        _check_heads(settings, [task for task, _ in chosen])
+    for step in intermediate_tasks(given):
+        _check_heads(step_settings(given, step), [step])
     for _, source in chosen:
         _check_steps(given, source)
+
+
+def _check_heads(settings: Mapping[str, Any], trained: Sequence[Task]) -> None:
+    """Finds settings that contradict each other, and heads that cannot answer a task."""
+    config = resolve(settings, *trained)
+    for task in trained:
+        head = task_config(config, settings, task, len(trained)).head
+        KINDS.get(task.kind).check_head(task, read_head(head))
 
 
 def _check_steps(given: Mapping[str, Any], target: Source) -> None:

@@ -76,7 +76,7 @@ def named_task(tasks: Mapping[str, Task], name: str | None, place: object, noun:
     """
     if name is None:
         if len(tasks) > 1:
-            raise UserError(f"{place}: answers {', '.join(tasks)}; name one")
+            raise UserError(f"{place}: answers {', '.join(tasks)}; name one with --task")
         return next(iter(tasks.values()))
     if name not in tasks:
         raise UserError(f"{place}: {noun} of {', '.join(tasks)}, not of '{name}'")

@@ -78,7 +78,7 @@ class KeptPredictions:
                     name: digest_file(Path(f"{place}{name}")) for name in sorted(names)
                 },
                 "examples": predictions.examples.unlabelled().digest(),
-                "weights": self._weights_digest(predictions.task.name),
+                "weights": self.weights_digest(predictions.task.name),
             },
         )
         return list(texts)
@@ -129,24 +129,38 @@ class KeptPredictions:
                 return f"is not the file that {note.name} speaks of"
         if content["examples"] != examples.unlabelled().digest():
             return "answers other texts"
-        if content["weights"] != self._weights_digest(task):
+        if content["weights"] != self.weights_digest(task):
             return "is of other weights"
         return ""
 
-    def _weights_digest(self, task: str) -> str:
-        """Of the encoder and of what answers the task: others come and go, see `parts`."""
+    def weights_digest(self, task: str) -> str:
+        """Of the encoder and of what answers the task: others come and go, see `parts`.
+
+        Raises:
+            UserError: weights are missing.
+        """
         own = [
             path for path in map(partial(self.folder.part_file, task=task), PART_KINDS)
             if path.exists()
         ]
         declared = tasks.find(task)
         if not own and declared and declared.predicted_by:
-            return self._weights_digest(declared.predicted_by)
+            return self.weights_digest(declared.predicted_by)
         return digest_bytes(self._encoder_digest, *(digest_file(path).encode() for path in own))
 
     @cached_property
     def _encoder_digest(self) -> bytes:
         return digest_file(self.folder.encoder).encode()
+
+
+def split_of_kept(table: Path) -> str | None:
+    """Which split a table answers that a run keeps; None for another table."""
+    try:
+        content = read_json(_note(table.with_suffix("")))
+        check_form(content, _FORM, str(table))
+    except UserError:
+        return None
+    return table.stem if content["predictions"].get(table.suffix) == digest_file(table) else None
 
 
 def _note(place: Path) -> Path:

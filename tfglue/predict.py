@@ -126,7 +126,10 @@ def _rows(lines: Sequence[str], fields: Sequence[str], name: str) -> list[list[s
         row = line.split("\t")
         if len(row) != len(fields):
             expected = f"{' and '.join(fields)}{', separated by a tab' if len(fields) > 1 else ''}"
-            raise UserError(f"{name}:{number}: expected {expected}, found {len(row)} columns")
+            raise UserError(
+                f"{name}:{number}: expected {expected}, found {len(row)} "
+                f"column{'s' * (len(row) != 1)}; .csv and .jsonl are read by the names of theirs"
+            )
         if not any(part.strip() for part in row):
             raise UserError(f"{name}:{number}: the line is blank")
         rows.append(row)

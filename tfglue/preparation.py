@@ -9,7 +9,7 @@ import numpy as np
 
 from tfglue.activations.store import ActivationStore, check_head, read_manifest
 from tfglue.adapters import read_adapter
-from tfglue.config import OF_EACH_TASK, TrainConfig, settings_of_other_kinds
+from tfglue.config import OF_EACH_TASK, TrainConfig
 from tfglue.data.examples import Examples
 from tfglue.data.features import Features
 from tfglue.data.held_out import TUNING_SPLIT, split_held_out
@@ -24,7 +24,7 @@ from tfglue.models.checkpoints import LoadedEncoder, load_encoder
 from tfglue.models.encoder import BertEncoder
 from tfglue.models.head_config import read_head
 from tfglue.models.layer_selection import with_layers
-from tfglue.resolution import resolve, task_config
+from tfglue.resolution import resolve, settings_in_use, task_config
 from tfglue.task_choice import Say, choose_tasks
 from tfglue.tasks.task import Task
 from tfglue.training.freezing import freeze
@@ -304,9 +304,8 @@ def encoder_config(encoder: BertEncoder) -> dict[str, Any]:
 
 
 def _settings_line(config: TrainConfig, declared: list[Task]) -> str:
-    others = frozenset.intersection(*(settings_of_other_kinds(task.kind) for task in declared))
-    shown = {name: value for name, value in config.to_dict().items() if name not in others}
-    return ", ".join(f"{name} {value}" for name, value in shown.items() if value is not None)
+    used = settings_in_use(config, declared)
+    return ", ".join(f"{name} {value}" for name, value in used.items())
 
 
 def chosen_rows(

@@ -11,6 +11,7 @@ from tfglue.config import (
     OF_EACH_TASK,
     OF_MASKING,
     OF_SEVERAL_TASKS,
+    PAIRED_LINES,
     TrainConfig,
     settings_of_other_kinds,
 )
@@ -83,8 +84,26 @@ def resolve(given: Mapping[str, Any], *tasks: Task) -> TrainConfig:
             raise UserError(f"--{name} goes with several tasks, --task a,b")
     for name in others & asked:
         kinds = ", ".join(f"{task.name} is of kind {task.kind}" for task in tasks)
-        raise UserError(f"--{name}: does not apply, {kinds}")
+        raise UserError(f"--{name}: does not apply, {kinds}; leave it out")
+    if "qnli_version" in asked and all(task.name != PAIRED_LINES for task in tasks):
+        raise UserError(
+            f"--qnli_version: speaks of {PAIRED_LINES}, and {config.task} ranks all lines of a query; "
+            "leave it out"
+        )
+    if (config.mix_ratio or config.main_task_last) and config.main_task is None:
+        config = replace(config, main_task=tasks[0].name)
     return config
+
+
+def settings_in_use(config: TrainConfig, tasks: Sequence[Task]) -> dict[str, Any]:
+    """The settings that say something of these tasks."""
+    unused = frozenset.intersection(*(settings_of_other_kinds(task.kind) for task in tasks))
+    if len(tasks) == 1:
+        unused |= set(OF_SEVERAL_TASKS)
+    if all(task.name != PAIRED_LINES for task in tasks):
+        unused |= {"qnli_version"}
+    values = config.to_dict().items()
+    return {name: value for name, value in values if value is not None and name not in unused}
 
 
 def task_config(config: TrainConfig, given: Mapping[str, Any], task: Task, count: int

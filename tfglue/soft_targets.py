@@ -74,8 +74,8 @@ def _check_header(path: Path, header: list[str], wanted: list[str], task: Task) 
     if missing:
         what = "a score" if not task.labels else f"every class of it ({', '.join(task.labels)})"
         raise UserError(
-            f"{path}:1: no column {missing[0]}{suggestion(missing[0], header)}; a teacher of "
-            f"{task.name} must give {what}"
+            f"{path}:1: no column {missing[0]}, and a teacher of {task.name} must give "
+            f"{what}{suggestion(missing[0], set(header) - set(wanted))}"
         )
     others = [name for name in header if name.startswith(_PROBABILITY) and name not in wanted]
     if others:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tfglue import tasks
-from tfglue.config import TrainConfig
+from tfglue.config import PAIRED_LINES, TrainConfig
 from tfglue.data.held_out_source import HeldOutSource
 from tfglue.data.sources import FileSource, Source, open_source
 from tfglue.data.text_source import open_text
@@ -74,7 +74,7 @@ def _scored_on(source: Source, given: Mapping[str, Any], say: Say) -> Source:
 
 def _as_asked(task: Task, given: Mapping[str, Any]) -> Task:
     """The task, its questions with or without an answer and its groups as the user says."""
-    if task.kind == "rank" and given.get("qnli_version") == "1":
+    if task.name == PAIRED_LINES and given.get("qnli_version") == "1":
         return replace(task, paired_lines=True)
     if task.kind in QUESTION_METRICS and given.get("negatives") in ("true", "false"):
         return replace(task, negatives=given["negatives"] == "true")

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfglue.errors import UserError
+from tfglue.files import digest_bytes, digest_file
 from tfglue.finished_run import FinishedRun
+from tfglue.kept_predictions import split_of_kept
+from tfglue.run_folder import RunFolder
 from tfglue.setting_values import task_list
 from tfglue.soft_targets import read_soft_targets
 from tfglue.task_choice import Say
@@ -71,6 +74,12 @@ class Teacher:
         """Raises UserError if a table lacks examples; a run answers whatever it is asked."""
         if self.run is None:
             read_soft_targets(Path(self.name), task, examples.ids)
+
+    def digest(self) -> str:
+        """Of what it answers from. Raises UserError if weights are missing."""
+        if self.run is None:
+            return digest_file(Path(self.name))
+        return digest_bytes(*(self.run.kept.weights_digest(task).encode() for task in self.tasks))
 
     def _asked(
         self, task: Task, examples: "Examples", say: Say, keeps: bool
@@ -156,7 +165,18 @@ def _teacher(name: str, tasks: Sequence[Task]) -> Teacher:
                 f"--teachers {name}: a table is of one task, and {', '.join(taught)} are trained; "
                 "name runs"
             )
+        split = split_of_kept(Path(name))
+        if split not in (None, _SPLIT):
+            raise UserError(
+                f"--teachers {name}: a run's answers to its split {split}, and a student learns "
+                f"from its split {_SPLIT}; name those of --split {_SPLIT}, or the run itself"
+            )
         return Teacher(name, None, taught)
+    if not RunFolder.named(name)[0].path.exists():
+        raise UserError(
+            f"--teachers {name}: no such run or table; expected a run of python -m tfglue.train, "
+            f"or a table that python -m tfglue.predict --split {_SPLIT} wrote"
+        )
     run = FinishedRun.named(name)
     common = {task: own for task, own in taught.items() if task in run.tasks}
     if not common:
@@ -170,6 +190,11 @@ def _teacher(name: str, tasks: Sequence[Task]) -> Teacher:
             raise UserError(
                 f"--teachers {name}: its {task} is of kind {theirs.kind}, here it is of kind "
                 f"{own.kind}"
+            )
+        if theirs.text_fields != own.text_fields:
+            raise UserError(
+                f"--teachers {name}: its {task} reads {', '.join(theirs.text_fields)}, here it "
+                f"reads {', '.join(own.text_fields)}; a teacher must read the same texts"
             )
         if set(theirs.labels) != set(own.labels):
             raise UserError(

@@ -9,9 +9,11 @@ from safetensors.numpy import load_file
 
 from tests.commands.test_bad_input import fails
 from tests.commands.test_several_tasks import StopAt
-from tfglue import export, predict, train
+from tfglue import export, predict, tasks, train
 from tfglue.errors import UserError
 from tfglue.experiment import train as train_experiment
+from tfglue.preparation import prepare
+from tfglue.resolution import resolve
 from tfglue.run import Run
 
 RECIPE = "tasks: {rte: {head: 'san:steps=2', head_dropout: 0.3}, qnli_rank: {batch_size: 8}}\n"
@@ -110,13 +112,16 @@ def test_a_task_alone_goes_on_from_the_refined_encoder(refined, tmp_path):
     ("words", "message"),
     [
         ("--task sst --head san", "it reads pairs of texts, and sst has one text"),
-        ("--task rte,sst --head san", "tasks: {sst: {head: linear}}"),
+        ("--task rte,sst --head san", "tasks: {rte: {head: san}}"),
         ("--task rte,sst --main_task rte", "says nothing alone; add --mix_ratio"),
         ("--task rte,sst --mix_ratio 1 --sampler sqrt", "goes with --sampler shuffle, not sqrt"),
         ("--task rte,sst --main_task_last --steps_per_epoch 5", "so does --steps_per_epoch"),
         ("--task rte,sst --main_task mrpc --mix_ratio 1", "'mrpc' is not trained here"),
         ("--task rte --mix_ratio 1", "--mix_ratio goes with several tasks"),
         ("--task rte --qnli_version 1", "--qnli_version: does not apply, rte is of kind classify"),
+        ("--task rte --intermediate sst --intermediate_recipe {san}",
+         "it reads pairs of texts, and sst has one text"),
+        ("--task sst --intermediate rte --head san", "and sst has one text"),
         ("--task qnli_rank --qnli_version 3", "unknown value '3'"),
         ("--task qnli_rank --balance", "--balance: does not apply"),
         ("--task rte --average_weights 1", "must be at most 0.99999"),
@@ -124,9 +129,25 @@ def test_a_task_alone_goes_on_from_the_refined_encoder(refined, tmp_path):
     ],
 )
 def test_mistakes_get_one_line(words, message, tmp_path, capsys):
+    (tmp_path / "san.yaml").write_text("head: san\n")
+    words = words.format(san=tmp_path / "san.yaml")
     argv = [*words.split(), "--data", "sample", "--output", tmp_path / "run"]
     assert message in fails(capsys, train, *argv)
     assert not (tmp_path / "run").exists()
+
+
+def test_the_recipe_that_a_message_names_gives_pairs_their_head(tmp_path):
+    (tmp_path / "own.yaml").write_text("tasks: {rte: {head: san}}\n")
+    given = {"task": "rte,sst", "data": "sample", "encoder": "tiny",
+             "recipe": str(tmp_path / "own.yaml")}
+    prepared = prepare(given, lambda line: None)
+    assert [one.config.head.split(":")[0] for one in prepared.tasks.values()] == ["san", "linear"]
+
+
+def test_the_main_task_is_the_first_where_none_is_named():
+    pair = tasks.get("sst"), tasks.get("rte")
+    assert resolve({"encoder": "tiny", "mix_ratio": 0.5}, *pair).main_task == "sst"
+    assert resolve({"encoder": "tiny"}, *pair).main_task is None
 
 
 def test_several_devices_do_not_rank(tmp_path):

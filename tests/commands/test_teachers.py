@@ -12,9 +12,10 @@ import pytest
 import yaml
 from safetensors.numpy import load_file
 
-from tfglue import Run, predict, teaching, train
+from tfglue import Run, predict, tasks, teaching, train
 from tfglue.errors import UserError
 from tfglue.run_folder import RunFolder
+from tfglue.teachers import find_teachers
 from tfglue.training.loop import Interrupted
 
 SMALL = dict(task="sst", data="sample", train_examples=64, batch_size=16, epochs=1)
@@ -207,6 +208,28 @@ def test_a_teacher_with_other_labels_is_refused_and_another_order_is_not(tmp_pat
     assert np.array_equal(found[0], found[1][:, ::-1])
 
 
+def test_a_teacher_of_other_texts_is_refused(tmp_path, teacher):
+    manifest = yaml.safe_load((teacher / "run.yaml").read_text())
+    manifest["tasks"]["sst"]["text_fields"] = ["headline"]
+    shutil.copytree(teacher, tmp_path / "other")
+    (tmp_path / "other" / "run.yaml").write_text(yaml.safe_dump(manifest, sort_keys=False))
+    with pytest.raises(UserError, match="its sst reads headline, here it reads sentence; a teach"):
+        find_teachers(str(tmp_path / "other"), [tasks.get("sst")])
+
+
+@pytest.mark.slow
+def test_answers_to_another_split_are_refused(tmp_path, teacher):
+    for split in ("train", "dev"):
+        assert predict.main(["--run", str(teacher), "--split", split, "--overwrite"]) == 0
+    kept = teacher / "predictions" / "sst"
+    with pytest.raises(UserError, match="a run's answers to its split dev, and a student learns"):
+        find_teachers(str(kept / "dev.tsv"), [tasks.get("sst")])
+    assert find_teachers(str(kept / "train.tsv"), [tasks.get("sst")])[0].run is None
+    # A table of one's own is joined by its ids, whatever it is called.
+    (tmp_path / "dev.tsv").write_bytes((kept / "dev.tsv").read_bytes())
+    assert find_teachers(str(tmp_path / "dev.tsv"), [tasks.get("sst")])
+
+
 def test_answers_of_all_tasks_are_in_the_folder_or_none(tmp_path, monkeypatch):
     targets = {"soft_targets": np.ones((2, 2), np.float32)}
     one = SimpleNamespace(features={"train": SimpleNamespace(targets=targets)})
@@ -229,7 +252,7 @@ MISTAKES = [
     ("--task stsb --teachers {teacher}", "answers sst, this run trains stsb"),
     ("--task ner --teachers {teacher}", "--teachers: does not apply, ner is of kind tag"),
     ("--task ner,squad --teachers {teacher}", "--teachers: does not apply"),
-    ("--task sst --teachers nowhere", "nowhere: not a run folder"),
+    ("--task sst --teachers nowhere", "--teachers nowhere: no such run or table"),
     ("--task sst --temperature 2", "--temperature goes with --teachers"),
     ("--task sst --match_hidden 1", "--match_hidden goes with --teachers"),
     ("--task sst --teachers {teacher} --temperature 0", "--temperature: must be above 0"),

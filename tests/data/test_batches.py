@@ -48,6 +48,13 @@ def test_the_plan_is_a_function_of_seed_epoch_and_task():
 
 
 @pytest.mark.parametrize("batching", ["grouped", "plain"])
+def test_what_comes_together_is_drawn_anew_for_every_epoch(batching):
+    made = plan(batching=batching)
+    one, other = ({frozenset(rows) for (rows,) in made.epoch(epoch)} for epoch in (0, 1))
+    assert len(one) == len(other) == 63 and not one & other
+
+
+@pytest.mark.parametrize("batching", ["grouped", "plain"])
 def test_accumulation_changes_how_an_update_is_cut_but_not_its_rows(batching):
     whole = plan(batch_size=48, batching=batching).epoch(0)
     parts = plan(batch_size=16, accumulate=3, batching=batching).epoch(0)

@@ -1,7 +1,7 @@
 """Ranking: groups, their loss and answers against definitions, and batches that hold them whole."""
 
 from dataclasses import replace
-from itertools import repeat
+from itertools import combinations, repeat
 from types import SimpleNamespace
 
 import numpy as np
@@ -25,6 +25,7 @@ from tfglue.errors import UserError
 from tfglue.kinds import KINDS
 from tfglue.predictions.predictions import Outputs
 from tfglue.preparation import prepare
+from tfglue.resolution import resolve
 from tfglue.serving.comparison_requests import comparison_requests
 from tfglue.serving.served_ranks import ServedRanks
 from tfglue.tasks.files import task_from_files
@@ -112,6 +113,16 @@ def test_smoothing_compares_the_candidates_of_each_whole_group_once(divergence):
 def test_trained_are_whole_groups_alone():
     found = encoded(examples(), training=True)
     assert found.example_of_row.tolist() == [0, 2, 3, 5, 7] and NO_LABEL not in found.labels
+    every = encoded(examples())
+    assert np.array_equal(found.token_ids, every.take(found.example_of_row).token_ids)
+    assert found.group_of_row.tolist() == every.group_of_row[found.example_of_row].tolist()
+
+
+def test_what_is_cut_of_trained_rows_is_counted():
+    short = replace(CONFIG, max_length=8)
+    own = examples([("came", 0), ("came", 1), ("of a place of which nobody knows where it is", 0)])
+    assert RANK.encode(TASK, own, TOKENIZER, short, False).truncated == 3
+    assert RANK.encode(TASK, own, TOKENIZER, short, True).truncated == 2
     with pytest.raises(UserError, match="no query has one right candidate beside wrong ones"):
         encoded(examples([("a", 0), ("b", 1)]), training=True)
     with pytest.raises(UserError, match="there is nothing to rank"):
@@ -185,10 +196,18 @@ def test_batches_hold_whole_groups_and_an_epoch_each_once(many, batching, accumu
         rows = np.concatenate(passes)
         assert sorted(rows.tolist()) == list(range(len(many)))
         assert np.mean([len(rows) for rows in passes]) == pytest.approx(8, abs=2)
-        orders.append(rows.tolist())
-    assert orders[0] != orders[1] != orders[2]
+        orders.append({frozenset(one_pass) for one_pass in groups})
+    # What comes together is drawn anew, too, not only when it comes.
+    assert all(len(one & other) < len(one) / 4 for one, other in combinations(orders, 2))
     again = plan_of(many, batching, accumulate)
     assert again.epoch(1)[0][0].tolist() == plan.epoch(1)[0][0].tolist()
+
+
+def test_batches_have_about_as_many_rows_as_asked_for():
+    groups = np.repeat(np.arange(60), 3)
+    for batch_size, count in ((6, 2), (5, 2), (4, 1), (1, 1), (96, 32)):
+        plan = BatchPlan(np.full(180, 9), batch_size, 1, 0, "rank", "plain", groups=groups)
+        assert len(plan.epoch(0)[0][0]) == 3 * count
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 7, 64])
@@ -265,6 +284,21 @@ def test_queries_without_exactly_one_right_candidate_are_refused(tmp_path, rows,
         source.read("train")
     assert "\n" not in str(error.value)
     assert not source.read("train", labelled=False).labelled
+
+
+def test_a_blank_query_is_refused(tmp_path):
+    path = write(tmp_path / "a.tsv", [("q", 1), ("q", 0), (" ", 1), (" ", 0)])
+    source = FileSource(own_task(path)[0], {"train": path}, ("query", "candidate"), "right")
+    for labelled in (True, False):
+        with pytest.raises(UserError, match=r"a\.tsv:4: the query is blank; every candidate"):
+            source.read("train", labelled=labelled)
+
+
+def test_lines_in_pairs_are_those_of_qnli_alone(tmp_path):
+    task, _ = own_task(write(tmp_path / "a.tsv", [("q", 1), ("q", 0)]))
+    with pytest.raises(UserError, match="--qnli_version: speaks of qnli_rank, and mine ranks all"):
+        resolve({"encoder": "tiny", "qnli_version": "1"}, task)
+    assert resolve({"encoder": "tiny", "qnli_version": "1"}, TASK).qnli_version == "1"
 
 
 def test_odd_files_of_candidates_are_refused(tmp_path):

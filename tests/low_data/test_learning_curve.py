@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from safetensors.numpy import load_file, save_file
 
 from tests.commands.test_bad_input import fails
 from tfglue import compare, grid_run, learning_curve
@@ -199,6 +200,21 @@ def test_other_curves_and_other_runs_are_refused(finished, begun, unmeasured, tm
     assert "sst/4/seeds/0" in error and "other data, epochs than" in error
 
 
+@pytest.mark.slow
+def test_another_teacher_of_the_same_name_is_refused(tmp_path, sst_run, unmeasured, capsys):
+    teacher, output = tmp_path / "teacher", tmp_path / "curves"
+    shutil.copytree(sst_run.folder.path, teacher)
+    words = ["--task", "sst", "--start", "a=tiny", "--train_examples", "4", *QUICK,
+             "--teachers", str(teacher), "--output", str(output)]
+    assert learning_curve.main(words) == 0
+    assert learning_curve.main(["--output", str(output), "--resume"]) == 0
+    head = teacher / "heads" / "sst.safetensors"
+    tensors = load_file(head)
+    save_file({name: 2 * value for name, value in tensors.items()}, head)
+    error = fails(capsys, learning_curve, "--output", output, "--resume")
+    assert f"teacher {teacher} is not what it was" in error
+
+
 def test_means_and_deviations_over_seeds():
     scores = {("a", 10): [0.5, 0.7, 0.6], ("a", 100): [0.8], ("b", 10): [0.4, 0.4]}
     rows = [
@@ -283,6 +299,7 @@ def test_the_speed_is_measured(tmp_path, capsys):
         (["--train_examples", "10,9999999"], "sst has 1400 training rows"),
         (["--train_fraction", "0.0001,0.0002"], "0.0001 and 0.0002 are the same 1 of the 1400"),
         (["--train_examples", "10", "--encoder", "tiny"], "name encoders with --start"),
+        (["--train_examples", "10", "--text", "x"], "trained by python -m tfglue.pretrain"),
         (["--train_examples", "10", "--init", "run"], "name runs to begin with by --start"),
         (["--train_examples", "10", "--activations", "x"], "use --freeze encoder"),
         (["--train_examples", "10", "--train_exampels", "3"], "did you mean '--train_examples'"),

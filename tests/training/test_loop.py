@@ -47,8 +47,8 @@ class Ender(EvaluationCallback):
         self.model.stop_training = update in self.stop
 
 
-def make_loop(folder, *, patience=None, precision="float32", accumulate=1, callbacks=(),
-              learning_rate=0.05, **settings):
+def make_loop(folder, *, patience=None, optimizer="adamw", precision="float32", accumulate=1,
+              callbacks=(), learning_rate=0.05, **settings):
     model, features = small_model(dropout=0.1, num_layers=1), small_features()
     plan = BatchPlan(features.lengths, 4, accumulate, 3, "nli", "grouped")
     sizes = {"nli": (len(features), plan.updates_per_epoch)}
@@ -65,7 +65,7 @@ def make_loop(folder, *, patience=None, precision="float32", accumulate=1, callb
                    evaluate_every=5, patience=patience)
     loop = Loop(
         model,
-        small_step(model, "adamw", precision=precision),
+        small_step(model, optimizer, precision=precision),
         MixedBatches({"nli": TaskBatches(features, plan)}, order),
         WarmupSchedule(learning_rate, 0, 100, decay=False),
         LoopSettings(**(options | settings)),
@@ -87,11 +87,17 @@ class Loop(TrainingLoop):
 
 
 @pytest.mark.parametrize(
-    ("precision", "accumulate", "decay"),
-    [("float32", 1, 0.8), pytest.param("mixed_bfloat16", 3, None, marks=pytest.mark.slow)],
+    ("optimizer", "precision", "accumulate", "decay"),
+    [
+        ("adamw", "float32", 1, 0.8),
+        pytest.param("adamax", "mixed_bfloat16", 3, None, marks=pytest.mark.slow),
+        pytest.param("radam", "float32", 1, None, marks=pytest.mark.slow),
+    ],
 )
-def test_a_resumed_run_ends_with_the_same_bytes(tmp_path, precision, accumulate, decay):
-    options = dict(precision=precision, accumulate=accumulate, average_decay=decay)
+def test_a_resumed_run_ends_with_the_same_bytes(tmp_path, optimizer, precision, accumulate, decay):
+    options = dict(
+        optimizer=optimizer, precision=precision, accumulate=accumulate, average_decay=decay
+    )
     whole = make_loop(tmp_path / "whole", **options)
     whole.run()
     # Stopped twice: in the middle of an epoch, and on its last update.

@@ -144,7 +144,7 @@ class BatchPlan:
 
     @property
     def _groups_of_a_pass(self) -> int:
-        return max(1, self.batch_size * len(self._group_rows) // len(self.lengths))
+        return max(1, round(self.batch_size * len(self._group_rows) / len(self.lengths)))
 
     def _order(self, random: np.random.Generator) -> np.ndarray:
         if self.classes is None:

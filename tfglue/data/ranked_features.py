@@ -48,12 +48,12 @@ def ranked_features(
         max_length: tokens of a row at most.
         training: whether groups without one right candidate beside wrong ones are left out.
     """
-    features = encode(examples, tokenizer, max_length)
+    pairs = np.flatnonzero(examples.complete) if training else np.arange(len(examples))
+    features = encode(examples.take(pairs), tokenizer, max_length)
     if features.labels is not None:
-        labels = np.where(examples.complete, features.labels, NO_LABEL).astype(np.int32)
+        labels = np.where(examples.complete[pairs], features.labels, NO_LABEL).astype(np.int32)
         features = replace(features, labels=labels)
-    found = _in_groups(features, examples.group_of_example, np.arange(len(examples)))
-    return found.take(np.flatnonzero(examples.complete)) if training else found
+    return _in_groups(features, examples.group_of_example[pairs], pairs)
 
 
 def _in_groups(features: Features, groups: np.ndarray, pairs: np.ndarray) -> RankedFeatures:

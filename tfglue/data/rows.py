@@ -91,6 +91,9 @@ def as_declared(examples: TextExamples, task: Task, places: Sequence[str]) -> Te
     """
     if task.kind != "rank":
         return examples
+    for place, query in zip(places, examples.texts[0], strict=True):
+        if not query.strip():
+            raise UserError(f"{place}: the query is blank; every candidate needs one")
     found = grouped(examples, task.paired_lines)
     if not found.labelled or task.partial_groups:
         return found

@@ -28,6 +28,8 @@ class TextSource:
         for path in paths:
             if paths.count(path) > 1:
                 raise UserError(f"--text {path}: is named twice; name every file once")
+            if not path.exists():
+                raise UserError(f"--text {path}: no such file; name files of plain text")
         self.task = task
         self.paths = paths
         self.split = split

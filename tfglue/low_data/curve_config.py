@@ -34,6 +34,9 @@ ELSEWHERE = {
     "library": "intermediate tasks are trained before",
     "center": "intermediate tasks are trained before",
     "activations": "a store is of one encoder; use --freeze encoder",
+    "text": "language models are trained by python -m tfglue.pretrain; name one with --start",
+    "dev_fraction": "it is of python -m tfglue.pretrain",
+    "next_sentence": "it is of python -m tfglue.pretrain",
     "skip_damaged": "a store is of one encoder; use --freeze encoder",
 }
 """Settings of training that learning curves do not take, and what is there instead."""

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tfglue.errors import UserError
 from tfglue.experiment import written_out
 from tfglue.files import check_writable
 from tfglue.grid_run import training_grid
 from tfglue.low_data.curve_budget import budget_lines
 from tfglue.low_data.curve_config import MAY_CHANGE
-from tfglue.low_data.curve_plan import CurvePlan, curve_folder, read_settings
+from tfglue.low_data.curve_plan import TAUGHT_BY, CurvePlan, curve_folder, read_settings
 from tfglue.low_data.curve_report import write_report
 from tfglue.low_data.curve_training import CurveTraining
 from tfglue.low_data.planned_runs import planned_curve
@@ -55,6 +56,8 @@ def learning_curve(
         now = {n: v for n, v in plan.settings.items() if n not in MAY_CHANGE}
         grid.check_same(now, stored)
     planned = planned_curve(plan, say)
+    if goes_on:
+        _check_teachers(planned.taught_by, grid.read().get(TAUGHT_BY, {}), folder)
     training = CurveTraining(plan, planned, folder, say)
     finished = training.finished() if goes_on else []
     for line in budget_lines(plan, planned, finished, folder):
@@ -64,8 +67,17 @@ def learning_curve(
     with training_grid(folder, ".curves.lock", "tfglue.learning_curve"):
         if not goes_on:
             grid.clear()
-        grid.write(plan.settings)
+        grid.write(plan.settings | {TAUGHT_BY: planned.taught_by})
         _train(training, plan, folder, say)
+
+
+def _check_teachers(now: Mapping[str, str], then: Mapping[str, str], folder: Path) -> None:
+    for name, digest in now.items():
+        if then.get(name) != digest:
+            raise UserError(
+                f"--resume: teacher {name} is not what it was when {folder} was begun; put it "
+                "back, or name another folder"
+            )
 
 
 def _train(training: CurveTraining, plan: CurvePlan, folder: Path, say: Say) -> None:

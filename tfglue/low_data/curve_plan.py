@@ -13,6 +13,9 @@ from tfglue.low_data.curve_config import ELSEWHERE, CurveConfig
 from tfglue.low_data.sizes import Sizes
 from tfglue.low_data.start import Start, read_starts
 
+TAUGHT_BY = "taught_by"
+"""Name under which a folder keeps the digests of its teachers."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -96,6 +99,7 @@ def read_settings(folder: GridFolder) -> dict[str, Any]:
     """The settings of the learning curves in a folder. Raises UserError if there are none."""
     stored = folder.read()
     where = str(folder.file)
+    stored.pop(TAUGHT_BY, None)  # No setting, but compared with what teachers are now.
     starts = stored.pop("start", None)
     if not isinstance(starts, list):
         raise UserError(f"{where}: settings: start: expected a list; restore the file")

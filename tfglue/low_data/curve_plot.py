@@ -9,26 +9,35 @@ from tfglue.low_data.curve_points import share_text
 
 _MARKERS = "osD^vP*X"
 _FLOOR = "nothing learned"
+_ASIDE = 1.05
+_SPREAD = ", mean of {} seeds ± 1 std"
+"""Of two starts at one size, how far one stands right of the other, as a ratio."""
 
 
-def plot_learning_curve(points: Sequence[Mapping[str, Any]], title: str, path: Path) -> None:
+def plot_learning_curve(
+    points: Sequence[Mapping[str, Any]], title: str, seeds: int, path: Path
+) -> None:
     """Draws the score against the number of training rows, a line a start.
 
     It is the figure of Liu et al. (2019, section 4.5), with the spread over seeds: bars reach one
-    standard deviation up and down. Rows stand on a logarithmic axis, their share below. The dotted
+    standard deviation up and down. Starts stand a little beside each other, so that none is hidden
+    behind another. Rows stand on a logarithmic axis, their share below. The dotted
     line is what a model scores that has learned nothing.
 
     Args:
         points: as `curve_points` makes them.
         title: shown above.
+        seeds: of every start at every size.
         path: where the picture goes.
     """
     figure = new_figure(7.2, 4.6)
     panel = figure.subplots()
-    for number, start in enumerate(dict.fromkeys(point["start"] for point in points)):
+    starts = list(dict.fromkeys(point["start"] for point in points))
+    for number, start in enumerate(starts):
+        aside = _ASIDE ** (number - (len(starts) - 1) / 2)
         own = [point for point in points if point["start"] == start]
         panel.errorbar(
-            [point["examples"] for point in own], [point["mean"] for point in own],
+            [point["examples"] * aside for point in own], [point["mean"] for point in own],
             yerr=[point["std"] or 0.0 for point in own], label=start, color=f"C{number % 10}",
             marker=_MARKERS[number % len(_MARKERS)], markersize=5, linewidth=1.6, capsize=3,
         )
@@ -41,7 +50,8 @@ def plot_learning_curve(points: Sequence[Mapping[str, Any]], title: str, path: P
         [f"{examples:,}\n{share_text(share)}" for examples, share in ticks], fontsize="small",
     )
     panel.set_xticks([], minor=True)
-    panel.set(xlabel="training rows, and their share of all", ylabel=points[0]["metric"])
+    panel.set(xlabel="training rows, and their share of all", 
+              ylabel=points[0]["metric"] + (_SPREAD.format(seeds) if seeds > 1 else ""))
     panel.set_title(title, fontsize="medium", loc="left", parse_math=False)
     panel.grid(alpha=0.3)
     panel.spines[["top", "right"]].set_visible(False)

@@ -14,6 +14,7 @@ from tfglue.low_data.curve_plot import plot_learning_curve
 from tfglue.low_data.curve_points import SCORES, curve_points, shown_table
 from tfglue.low_data.planned_runs import PlannedCurve
 from tfglue.manifest import command
+from tfglue.resolution import settings_in_use
 
 FORMAT = "tfglue.learning_curve_report.v1"
 _OF_CELLS = ("encoder", "init", "init_parts", "train_examples", "train_fraction", "seed")
@@ -55,7 +56,7 @@ def write_report(
     ))
     write_json(folder / "learning_curve.json", facts)
     title = f"{task.name}: {task.main_metric} on {planned.dev_rows:,} dev rows"
-    plot_learning_curve(points, title, folder / "learning_curve.png")
+    plot_learning_curve(points, title, len(plan.seeds), folder / "learning_curve.png")
     write_text(folder / "README.md", _card(folder, plan, planned, facts))
     table = shown_table(points)
     return [title, *aligned_table(table, []), *(f"note: {note}" for note in notes)]
@@ -80,6 +81,15 @@ def _notes(
         sizes[row["size"]].add(row["updates"])
     if any(len(updates) > 1 for updates in sizes.values()):
         notes.append("runs of one size made different numbers of updates; scores.csv has them")
+    for start in plan.starts:
+        flat = sum(row["degenerate"] for row in rows if row["start"] == start.name)
+        if flat:
+            notes.append(f"{flat} runs from {start.name} score no more than what learned nothing")
+    if len(plan.seeds) > 1:
+        notes.append(
+            "all seeds train on the same rows, so their spread is that of head, order and dropout; "
+            "other rows would add to it, most of all where there are few"
+        )
     if len(plan.seeds) == 1:
         notes.append("one seed: nothing says how far chance goes; add --seeds")
     return notes
@@ -136,8 +146,9 @@ def _card(
         "| setting | value |",
         "|---|---|",
         *(
-            f"| {name} | {value} |" for name, value in planned.config.to_dict().items()
-            if value is not None and name not in _OF_CELLS
+            f"| {name} | {value} |"
+            for name, value in settings_in_use(planned.config, [planned.task]).items()
+            if name not in _OF_CELLS
         ),
         "",
     ]

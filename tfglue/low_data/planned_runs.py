@@ -67,6 +67,7 @@ class PlannedCurve:
         runs: (name of start, size) -> what is planned.
         budgets: name of start -> parameters.
         kept_weights: sets of weights a run keeps beside its last.
+        taught_by: teacher -> digest of what it answers from.
     """
 
     task: Task
@@ -75,6 +76,7 @@ class PlannedCurve:
     runs: Mapping[tuple[str, float], PlannedRun]
     budgets: Mapping[str, Budget]
     kept_weights: int
+    taught_by: Mapping[str, str]
 
     def run(self, cell: Cell) -> PlannedRun:
         """What is planned for a training."""
@@ -103,10 +105,12 @@ def planned_curve(plan: CurvePlan, say: Say) -> PlannedCurve:
         for size in plan.sizes.values
     }
     counts, total = _counts(task, train, configs, plan.sizes)
+    taught_by = {}
     if plan.training.get("teachers"):
         rows, _ = chosen_rows(task, train, configs[plan.sizes.values[-1]])
         for teacher in find_teachers(plan.training["teachers"], [task]):
             teacher.check(task, train.take(rows))
+            taught_by[teacher.name] = teacher.digest()
     runs, budgets, speeds, kept, prepared = {}, {}, {}, 0, None
     with open_strategy(configs[plan.sizes.values[-1]].strategy).scope():
         for start in plan.starts:
@@ -143,7 +147,7 @@ def planned_curve(plan: CurvePlan, say: Say) -> PlannedCurve:
             del training, of_sizes
             gc.collect()  # A model and its graphs refer to each other.
     dev_rows = len(prepared.tasks[task.name].examples["dev"])
-    return PlannedCurve(task, prepared.config, dev_rows, runs, budgets, kept)
+    return PlannedCurve(task, prepared.config, dev_rows, runs, budgets, kept, taught_by)
 
 
 def _settings(plan: CurvePlan, start: Start, size: float) -> dict[str, Any]:

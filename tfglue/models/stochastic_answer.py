@@ -52,8 +52,8 @@ class StochasticAnswerConfig(HeadConfig):
         if len(task.text_fields) != 2:
             raise UserError(
                 f"--head {self.name}: it reads pairs of texts, and {task.name} has one text "
-                f"({task.text_fields[0]}); use --head linear, for this task alone by a recipe: "
-                f"tasks: {{{task.name}: {{head: linear}}}}"
+                f"({task.text_fields[0]}); use --head linear, or of several tasks leave --head out "
+                f"and give it to the pairs by a recipe: tasks: {{rte: {{head: {self.name}}}}}"
             )
         if self.average and num_outputs == 1:
             raise UserError(
