@@ -87,8 +87,8 @@ def resolve(given: Mapping[str, Any], *tasks: Task) -> TrainConfig:
         raise UserError(f"--{name}: does not apply, {kinds}; leave it out")
     if "qnli_version" in asked and all(task.name != PAIRED_LINES for task in tasks):
         raise UserError(
-            f"--qnli_version: speaks of {PAIRED_LINES}, and {config.task} ranks all lines of a query; "
-            "leave it out"
+            f"--qnli_version: speaks of {PAIRED_LINES}, and {config.task} ranks all lines of a "
+            "query; leave it out"
         )
     if (config.mix_ratio or config.main_task_last) and config.main_task is None:
         config = replace(config, main_task=tasks[0].name)

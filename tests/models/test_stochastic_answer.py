@@ -227,8 +227,8 @@ def test_it_is_saved_and_loaded(encoded):
     ("text", "task", "message"),
     [
         ("san", "sst", "it reads pairs of texts, and sst has one text (sentence); use --head "
-         "linear, or of several tasks leave --head out and give it to the pairs by a recipe: tasks: "
-         "{rte: {head: san}}"),
+         "linear, or of several tasks leave --head out and give it to the pairs by a recipe: "
+         "tasks: {rte: {head: san}}"),
         ("san", "stsb", "stsb (kind regress) has one score; use --head san:average=false"),
         ("san", "ner", "ner (kind tag) answers every token"),
         ("san", "squad2", "squad2 (kind span) answers every token"),

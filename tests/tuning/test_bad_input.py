@@ -43,7 +43,7 @@ def failed(argv, capsys):
         (["--task", "rte", "--tuner", "hyperband", "--epochs", "9", "--evaluate_every", "4"],
          "hyperband pauses runs at the end of an epoch"),
         (["--task", "rte", "--space", "keep_layers=choice:bottom:1,bottom:99"], "N from 1 to 2"),
-        (["--task", "rte", "--teachers", "/nosuch"], "/nosuch: not a run folder"),
+        (["--task", "rte", "--teachers", "/nosuch"], "/nosuch: no such run or table"),
         (["--task", "rte", "--text", "a.txt"], "unknown flag '--text'"),
         (["--task", "rte", "--output", "/dev/null/x"], "--output"),
         # What shows only where a model is made, and only with one of the values.
