@@ -53,7 +53,8 @@ def read_torch_file(path: Path) -> dict[str, Callable[[], np.ndarray]]:
             content = torch.load(
                 path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
             )
-    except pickle.UnpicklingError as error:  # How torch refuses what is more than tensors.
+    except pickle.UnpicklingError as error:
+        # How torch's weights_only refuses what is more than tensors; we unpickle nothing ourselves.
         refused = re.search(r"GLOBAL ([\w.]+)", str(error))
         found = f"holds a Python object ({refused[1]})" if refused else "not tensors alone, or cut"
         raise UserError(
