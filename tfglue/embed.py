@@ -7,6 +7,7 @@ from pathlib import Path
 from tfglue import tasks
 from tfglue.command_line import Parser, quiet_tensorflow, run
 from tfglue.errors import UserError, suggestion
+from tfglue.transfer.components import METHODS
 from tfglue.typed_lines import typed_lines
 
 _DESCRIPTION = """The embedding of a task, to be compared with those of other tasks.
@@ -20,8 +21,6 @@ _DESCRIPTION = """The embedding of a task, to be compared with those of other ta
 
 Writes a folder of .npy files with manifest.json, by default embeddings/<method>/<task>. A folder of
 such folders is a library for python -m tfglue.recommend."""
-
-METHODS = ("text", "task")
 
 _SETTINGS = ("task", "data", "train_file", "text_fields", "label_field", "kind", "encoder",
              "max_length", "train_examples", "lower_case")
@@ -80,6 +79,8 @@ def _embed(argv: Sequence[str] | None) -> None:
                 f"{flags.text}:{number}: expected one text or a tab-separated pair, on every line "
                 f"as many as on the first, found {len(row)}"
             )
+        if not all(text.strip() for text in row):
+            raise UserError(f"{flags.text}:{number}: an empty text; leave the line out")
     if flags.task and not flags.train_file and not flags.text and not flags.run:
         tasks.expand(flags.task)
     if flags.output:

@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from tfglue.command_line import Parser, quiet_tensorflow, run
 from tfglue.errors import UserError, suggestion
 from tfglue.files import write_json, write_text
 from tfglue.report_folder import report_folder
+from tfglue.transfer.components import METHODS as EMBEDDINGS
+from tfglue.transfer.estimators import ESTIMATORS, data_size
 
 _DESCRIPTION = """Which source tasks to train before a target, best first.
 
@@ -23,11 +26,8 @@ A library is a folder with one folder for every embedding (python -m tfglue.embe
 files of other programs."""
 
 FILES = ("recommendation.json", "recommendation.csv", "recommendation.html")
-EMBEDDINGS = ("text", "task")
-BASELINES = ("data_size", "curve_gradient")
-ESTIMATORS = ("logme", "h_score", "knn", "leep", "nce")
-METHODS = (*EMBEDDINGS, *ESTIMATORS, *BASELINES)
 _OF_RUNS = (*ESTIMATORS, "curve_gradient")
+METHODS = (*EMBEDDINGS, *_OF_RUNS, "data_size")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,8 +40,10 @@ def _recommend(argv: Sequence[str] | None) -> None:
     add = parser.add_argument
     add("--task", help="the target, by the name of its embedding")
     add("--library", required=True, help="folder of embeddings")
-    add("--target", help="folder of the target's embedding, where it is not in the library")
-    add("--methods", help=f"fused, a,b of {', '.join(METHODS)} [text and task, as there are]")
+    add("--target", help="folder of the target's embedding, where it is not in the library; with "
+        "--task that is what the task is called")
+    add("--methods", help=f"fused, a,b of {', '.join(METHODS)} [text and task, and with --runs all "
+        "that can be had]")
     add("--components", help="compare by these, a,b, instead of avg_sequence_output and the "
         "outputs of all layers")
     add("--center", action="store_true", help="subtract the mean over the library from embeddings, "
@@ -75,12 +77,11 @@ def _recommend(argv: Sequence[str] | None) -> None:
     target = flags.task
     if flags.target:
         embedding = TaskEmbedding.read(Path(flags.target))
-        library = library.with_embedding(embedding)
-        target = embedding.name
+        called = flags.task or embedding.name
+        target = _known_as(called, library) or called
+        library = library.with_embedding(replace(embedding, name=target))
     elif target not in library.names:
         target = _found_name(target, library)
-    if flags.runs and not methods:
-        methods = (*library.methods, *_OF_RUNS)
     added = _added(flags, target, methods, library)
     found = recommend(library, target, methods, components, flags.center, added)
     print("\n".join(found.lines()))
@@ -113,19 +114,32 @@ def _known_as(name: str, library) -> str | None:
 def _added(
     flags: Namespace, target: str, methods: Sequence[str], library
 ) -> dict[str, dict[str, float]]:
-    """Method -> source -> score of what is not an embedding."""
+    """Method -> source -> score of what is not an embedding.
+
+    Without `methods` runs are judged in every way that they can be; what cannot is said.
+    """
     added: dict[str, dict[str, float]] = {}
     if "data_size" in methods:
-        sizes = {name: float(n) for name, n in library.sizes().items() if name != target}
+        sizes = {name: data_size(n) for name, n in library.sizes().items() if name != target}
         if not sizes:
             raise UserError(
                 f"--methods data_size: no embedding in {library.folder} has a manifest that says "
                 "how many examples its task has"
             )
         added["data_size"] = sizes
-    wanted = [name for name in methods if name in _OF_RUNS]
-    if not wanted:
+    wanted = [name for name in methods or _OF_RUNS if name in _OF_RUNS]
+    if not wanted or not flags.runs:
         return added
+    estimators = [one for one in wanted if one in ESTIMATORS]
+    if estimators and not _is_labelled(target, library):
+        problem = (
+            f"{target} has no labels here, which {', '.join(estimators)} need: it is known as "
+            "texts or vectors alone"
+        )
+        if methods:
+            raise UserError(f"--methods: {problem}; leave them out")
+        print(f"not judged: {problem}")
+        wanted, estimators = ["curve_gradient"], []
     quiet_tensorflow()
     from tfglue.run import Run
     from tfglue.transfer.source_scores import estimate, learning_curve
@@ -137,11 +151,16 @@ def _added(
         for source in opened.tasks.values():
             called = _known_as(source.name, library) or source.name
             if called == target:
+                print(f"not judged: {name} is of {target}, the target itself")
                 continue
             found: dict[str, float] = {}
             if "curve_gradient" in wanted:
-                found["curve_gradient"] = learning_curve(opened, source.name)
-            estimators = [one for one in wanted if one in ESTIMATORS]
+                try:
+                    found["curve_gradient"] = learning_curve(opened, source.name)
+                except UserError as error:
+                    if methods:
+                        raise
+                    print(f"not judged by curve_gradient: {error}")
             if estimators:
                 if rows is None:
                     settings: dict[str, Any] = {
@@ -156,28 +175,40 @@ def _added(
                 added.setdefault(method, {})[called] = score
     for method in wanted:
         if method not in added:
-            raise UserError(
-                f"--methods {method}: no source in --runs answers what {target} labels; leave it "
-                "out"
-            )
+            problem = f"no source in --runs answers what {target} labels"
+            if methods:
+                raise UserError(f"--methods {method}: {problem}; leave it out")
+            print(f"not judged by {method}: {problem}")
     return added
+
+
+def _is_labelled(name: str, library) -> bool:
+    """Whether a task's labels can be had: texts that were embedded alone have none."""
+    from tfglue import tasks
+
+    return tasks.find(name) is not None and not library.is_text_alone(name)
 
 
 def _write(folder: Path, found, library, components: Sequence[str]) -> None:
     from tfglue.transfer.html_report import HtmlReport
+    from tfglue.transfer.ranking import RANK_FUSION_K
     from tfglue.transfer.task_space import TaskSpace
 
     report, table, page = (folder / name for name in FILES)
+    spaces = {
+        method: TaskSpace.of(library, method, components, found.center)
+        for method in EMBEDDINGS if method in found.methods
+    }
     write_json(report, found.to_dict())
     write_text(table, csv_of_records(found.rows()))
     html = HtmlReport(f"Sources for {found.target}")
     html.paragraph(
-        f"Best first, by {' + '.join(found.fused_methods)}, fused by reciprocal ranks (k = 60)."
+        f"Best first, by {' + '.join(found.fused_methods)}, fused by reciprocal ranks "
+        f"(k = {RANK_FUSION_K})."
     )
     html.table(_table(found))
     written = [report, table, page]
-    for method in library.methods:
-        space = TaskSpace.of(library, method, components, found.center)
+    for method, space in spaces.items():
         picture = folder / f"tasks_{method}.png"
         space.plot(picture, f"tasks by {method} embeddings")
         write_text(picture.with_suffix(".csv"), csv_of_records(space.rows()))

@@ -27,6 +27,7 @@ class RunPlan:
         total_updates: where training ends.
         saved_epochs: epochs whose weights are kept; None for all.
         kept_weights: how many sets of weights the run keeps beside the one it ends with.
+        shortfall: a line on other tasks with fewer updates than `--mix_ratio` asks for, or None.
 
     Raises:
         UserError: settings ask for what a task does not have, or for epochs there are not.
@@ -36,6 +37,7 @@ class RunPlan:
         self._config = config = prepared.config
         self._tasks = prepared.tasks
         self._plans = {name: self._plan(one) for name, one in prepared.tasks.items()}
+        self.shortfall: str | None = None
         self._order = self._order_of_tasks()
         self.updates_per_epoch = self._order.updates_per_epoch
         self.total_updates = max(1, round(config.epochs * self.updates_per_epoch))
@@ -110,6 +112,12 @@ class RunPlan:
                 raise UserError(
                     f"--mix_ratio {config.mix_ratio:g}: no update of the others is left beside the "
                     f"{updates[main]} of {list(sizes)[main]}; give {1 / updates[main]:.3g} or more"
+                )
+            others = updates.sum() - updates[main]
+            if config.mix_ratio and round(config.mix_ratio * updates[main]) > others:
+                self.shortfall = (
+                    f"--mix_ratio {config.mix_ratio:g}: the other tasks have {others} updates for "
+                    f"the {updates[main]} of {list(sizes)[main]}; an epoch takes them all"
                 )
         epochs = min(config.epochs, (config.max_steps or math.inf) / per_epoch)
         return TaskOrder(sizes, chosen, per_epoch, math.ceil(epochs), config.seed)

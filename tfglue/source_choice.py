@@ -1,6 +1,7 @@
 """``--intermediate auto``: the intermediate task, as the embeddings of a library recommend it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import keras
@@ -23,6 +24,7 @@ from tfglue.trainer import train_run
 from tfglue.transfer.embedder import (
     EncoderFacts,
     TaskSettings,
+    check_embeddable,
     embed_task,
     embed_text,
     encoder_facts,
@@ -77,6 +79,8 @@ def choose_source(
     for method in library.methods:
         # Before anything is trained, which TaskEmb needs.
         _check_member(next(iter(library.members(method).values())), facts)
+        if method == "task":
+            check_embeddable(target)
     for method in library.methods:
         member = next(iter(library.members(method).values()))
         if method == "text":
@@ -166,6 +170,15 @@ def _check_member(member: TaskEmbedding, facts: EncoderFacts) -> None:
         raise UserError(
             f"--encoder {facts.name}: not the encoder that {member.where} is of "
             f"({known['name']}); {mend}, or embed the library anew"
+        )
+    settings = member.manifest["settings"]
+    needed = {"per"} if member.manifest["method"] == "text" else set()
+    allowed = {"per"} if needed else {field.name for field in fields(TaskSettings)}
+    wrong = (needed - set(settings)) | (set(settings) - allowed - {"max_length"})
+    if wrong:
+        raise UserError(
+            f"{member.where}: manifest.json: settings: {', '.join(sorted(wrong))} missing or "
+            "unknown; embed the task again"
         )
 
 

@@ -180,6 +180,8 @@ class Training:
         sizes = [one.config.batch_size or 0 for one in self.prepared.tasks.values()]
         updates = self.plan.updates_per_epoch, self.plan.total_updates
         self.say(updates_line(*updates, self.config, sizes))
+        if self.plan.shortfall:
+            self.say(self.plan.shortfall)
         self.say(budget.check_disk(self.output.path, self.plan.kept_weights))
         with self._own_folder(), locked(self.folder.path), self._ways_to_go_on():
             self._begin_folder()

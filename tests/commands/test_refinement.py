@@ -154,3 +154,18 @@ def test_several_devices_do_not_rank(tmp_path):
     with pytest.raises(UserError, match="--strategy: qnli_rank ranks the candidates of a query"):
         trained(tmp_path / "run", task="qnli_rank", strategy="mirrored", main_task=None,
                 mix_ratio=None, main_task_last=False)
+
+
+def test_a_ratio_that_the_others_cannot_fill_is_said():
+    from tfglue.preparation import prepare
+    from tfglue.run_plan import RunPlan
+
+    settings = {"task": "rte,sst", "data": "sample", "encoder": "tiny", "train_examples": 24,
+                "batch_size": 8}
+    filled = RunPlan(prepare({**settings, "mix_ratio": 1.0}, lambda line: None))
+    assert filled.shortfall is None and filled.updates_per_epoch == 6
+    short = RunPlan(prepare({**settings, "mix_ratio": 2.5}, lambda line: None))
+    assert short.updates_per_epoch == 6
+    assert short.shortfall == (
+        "--mix_ratio 2.5: the other tasks have 3 updates for the 3 of rte; an epoch takes them all"
+    )

@@ -32,6 +32,10 @@ from tfglue.transfer.matrix_plan import matrix_folder
          "--epochs goes with --finetune or --granularity batch"),
         (["--method", "task", "--run", "x", "--finetune", "head", "--learning_rate", "nan"],
          "--learning_rate: must be above 0"),
+        (["--method", "task", "--run", "x", "--fisher", "sampled", "--seed", "-1"],
+         "--seed: must be at least 0"),
+        (["--method", "task", "--run", "x", "--fisher", "expected", "--granularity", "batch"],
+         "use --fisher sampled, or another granularity"),
     ],
 )
 def test_embed(argv, message, capsys):
@@ -42,6 +46,8 @@ def test_texts_of_unequal_columns(tmp_path, capsys):
     (tmp_path / "a.txt").write_text("one\ttwo\nthree\n")
     words = ["--method", "text", "--text", tmp_path / "a.txt"]
     assert "a.txt:2: expected one text or a tab-separated pair" in fails(capsys, embed, *words)
+    (tmp_path / "a.txt").write_text("one\n \nthree\n")
+    assert "a.txt:2: an empty text" in fails(capsys, embed, *words)
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path, capsys):
@@ -81,6 +87,7 @@ def test_a_library_that_cannot_be_compared_with_is_refused(tmp_path, capsys):
         ([], "--sources is needed"),
         (["--tasks", "rte,sst"], "at least two sources"),
         (["--tasks", "rte,sst,ax"], "ax has no training data"),
+        (["--tasks", "rte,sst,qnli_rank"], "candidates of a query share one loss"),
         (["--tasks", "rte,sst,mnlli"], "did you mean 'mnli'?"),
         (["--tasks", "rte,sst,mnli", "--seeds", "0"], "--seeds: must be at least 1"),
         (["--tasks", "rte,sst,mnli", "--recipe", "stiltz"], "did you mean 'stilts'?"),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import optimize, stats
+from scipy.linalg import solve
 from sklearn.cross_decomposition import CCA
 from sklearn.metrics import mutual_info_score, r2_score
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
@@ -18,6 +19,7 @@ from tfglue.transfer.estimators import (
     log_me,
     nce,
     nearest_neighbours,
+    shrunk_h_score,
 )
 
 
@@ -71,6 +73,36 @@ def test_h_score_of_one_unit_is_the_share_of_variance_between_classes(random):
     within = sum(((unit[labels == c] - unit[labels == c].mean()) ** 2).sum() for c in range(3))
     expected = 1 - within / ((unit - unit.mean()) ** 2).sum()
     assert h_score(unit, labels) == pytest.approx(expected)
+
+
+def shrinkage(features):
+    """Ledoit and Wolf's, from the spread of the products that a covariance is the mean of."""
+    rows, units = features.shape
+    centred = features - features.mean(axis=0)
+    covariance = centred.T @ centred / rows
+    size = np.trace(covariance) / units
+    far = np.sum((covariance - size * np.eye(units)) ** 2)
+    spread = sum(np.sum((np.outer(row, row) - covariance) ** 2) for row in centred) / rows**2
+    return covariance, size, min(spread, far) / far
+
+
+def test_the_shrunk_h_score_by_its_definition(random):
+    features, labels = blobs(random, rows=40, units=60, apart=6)
+    covariance, size, share = shrinkage(features)
+    assert 0.05 < share < 0.95
+    means = np.array([features[labels == c].mean(axis=0) for c in labels])
+    between = np.cov(means.T, bias=True)
+    shrunk = (1 - share) * covariance + share * size * np.eye(60)
+    expected = (1 - share) * np.trace(solve(shrunk, between))
+    assert shrunk_h_score(features, labels) == pytest.approx(expected)
+
+
+def test_with_few_rows_the_shrunk_h_score_tells_signal_from_noise(random):
+    features, labels = blobs(random, rows=50, units=128, classes=2, apart=3)
+    noise = [shrunk_h_score(random.normal(size=(50, 128)), labels) for _ in range(20)]
+    assert shrunk_h_score(features, labels) > max(noise) + 0.05
+    with pytest.raises(UserError, match="50 rows of 128 units tell nothing"):
+        h_score(features, labels)
 
 
 def test_neighbours_are_those_of_scikit_learn(random):
@@ -153,7 +185,9 @@ def test_baselines():
     ("call", "message"),
     [
         (lambda: log_me(np.ones((3, 2)), np.ones(3, int)), "one label"),
-        (lambda: h_score(np.full((3, 2), np.nan), np.arange(3)), "NaN"),
+        (lambda: h_score(np.full((4, 2), np.nan), np.arange(4)), "NaN"),
+        (lambda: log_me(np.eye(3), np.array([0.1, np.nan, 0.2])), "labels hold NaN"),
+        (lambda: curve_gradient([1, 2], [1.0, np.nan]), "a loss is NaN"),
         (lambda: nce(np.ones((3, 2)), np.arange(4)), "features"),
         (lambda: leep(np.ones((3, 2)), np.arange(3)), "sum to 1"),
         (lambda: curve_gradient([1], [1.0]), "two points"),

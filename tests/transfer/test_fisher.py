@@ -197,7 +197,7 @@ def test_batches_and_their_order_do_not_count(task, granularity, compiled):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_by_batch_it_is_the_published_arithmetic(task):
+def test_by_batch_gradients_are_summed_before_they_are_squared(task):
     features = small_features(task, ROWS)
     batches = [np.array([3, 1, 7, 0]), np.array([2, 4, 5]), np.array([6, 8, 9, 10])]
     model, totals = unchanging_model(), {}
@@ -311,6 +311,23 @@ def test_a_score_is_expected_to_vary_by_its_variance():
     found = fisher("sim", kind="expected").scores(features)["cls_output"]
     expected = (moves["cls_output"].numpy()[0] / SCORE_STD) ** 2 / features.lengths.sum()
     assert_near(found, expected)
+
+
+@pytest.mark.parametrize("task", ["ner", "qa"])
+def test_labels_are_drawn_as_often_as_the_model_says(task):
+    draws, tokens = 4000, 3
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(1, tokens, OUTPUTS[task])).astype(np.float32)
+    drawing = read_likelihood("sampled", TASK_KINDS[task], NAMES[task], OUTPUTS[task], 1, seed=1)
+    noise = random.uniform(size=(draws, 2 if task == "qa" else tokens)).astype(np.float32)
+    batch = {"padding_mask": np.ones((draws, tokens), np.int32), "noise": noise,
+             "labels": np.zeros((draws, tokens), np.int32)}
+    found = drawing._labels(batch, np.repeat(logits, draws, axis=0)).numpy()
+    over = 1 if task == "qa" else 2  # Answers are one of the tokens, tags one of the classes.
+    expected = np.exp(logits[0]) / np.exp(logits[0]).sum(axis=over - 1, keepdims=True)
+    expected = expected.T if task == "qa" else expected
+    counts = np.array([np.bincount(column, minlength=expected.shape[1]) for column in found.T])
+    np.testing.assert_allclose(counts / draws, expected, atol=4 * 0.5 / draws**0.5)
 
 
 @pytest.mark.parametrize("task", ["ner", "qa"])

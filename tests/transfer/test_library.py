@@ -9,6 +9,7 @@ from tests.transfer.made_library import OUTPUTS, manifest, vectors, write, write
 from tfglue.errors import UserError
 from tfglue.transfer.embedding import TaskEmbedding
 from tfglue.transfer.library import Library
+from tfglue.transfer.ranking import rank_sources
 
 
 def test_an_embedding_comes_back_as_it_was_written(tmp_path):
@@ -69,6 +70,56 @@ def test_length_of_rows_may_differ(tmp_path):
     write(tmp_path, "squad2", 0, max_length=384)
     write(tmp_path, "rte", 1, max_length=128)
     assert Library.read(tmp_path).names == ["rte", "squad2"]
+
+
+@pytest.mark.parametrize("inner", [("text", "task"), ("checkpoint-3", "checkpoint-3/task")])
+def test_bare_folders_of_one_name_are_named_by_what_tells_them_apart(tmp_path, inner):
+    for seed, name in enumerate(("RTE", "NER")):
+        write_bare(tmp_path / name, inner[0], seed)
+        write_bare(tmp_path / name, inner[1], seed, OUTPUTS)
+    library = Library.read(tmp_path)
+    assert library.methods == ("text", "task") and library.names == ["NER", "RTE"]
+    assert set(library.members("task")) == {"NER", "RTE"}
+
+
+def test_links_are_followed_but_not_round_in_circles(tmp_path):
+    for seed, name in enumerate(("RTE", "NER")):
+        write_bare(tmp_path / "elsewhere", name, seed)
+        (tmp_path / "library").mkdir(exist_ok=True)
+        (tmp_path / "library" / name).symlink_to(tmp_path / "elsewhere" / name)
+    (tmp_path / "elsewhere" / "NER" / "up").symlink_to(tmp_path / "library")
+    assert Library.read(tmp_path / "library").names == ["NER", "RTE"]
+
+
+def test_a_batch_of_one_is_no_other_shape_and_hidden_files_are_none(tmp_path):
+    write_bare(tmp_path, "RTE")
+    place = write_bare(tmp_path, "NER", 1)
+    np.save(place / "avg_sequence_output.npy", vectors(1)["avg_sequence_output"][None])
+    (place / "._avg_sequence_output.npy").write_bytes(b"left by another system")
+    library = Library.read(tmp_path)
+    assert library.components("text") == ["avg_sequence_output"]
+    ranking = rank_sources(library.vectors("text", "avg_sequence_output"), "RTE")
+    expected = {name: vectors(seed)["avg_sequence_output"] for seed, name in
+                enumerate(("RTE", "NER"))}
+    assert ranking == rank_sources(expected, "RTE")
+
+
+def test_weights_that_nobody_compares_stay_on_disk_unread(tmp_path):
+    for seed, name in enumerate(("RTE", "NER")):
+        place = write_bare(tmp_path, name, seed, (*OUTPUTS, "embeddings.word_embeddings.weight"))
+    np.save(place / "embeddings.word_embeddings.weight.npy", np.full(8, np.nan))
+    library = Library.read(tmp_path)
+    for one in library.members("task").values():
+        assert all(isinstance(vector, np.memmap) for vector in one.vectors.values())
+    assert library.components("task") == list(OUTPUTS)
+    with pytest.raises(UserError, match=r"NER: embeddings\.word_embeddings\.weight holds NaN"):
+        library.vectors("task", "embeddings.word_embeddings.weight")
+
+
+def test_a_folder_of_arrays_is_no_library(tmp_path):
+    np.save(tmp_path / "mnli.npy", np.arange(8.0))
+    with pytest.raises(UserError, match="holds mnli as files; expected a folder for each task"):
+        Library.read(tmp_path)
 
 
 @pytest.mark.parametrize(

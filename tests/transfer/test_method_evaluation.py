@@ -48,9 +48,11 @@ def test_means_and_gains(scores, tmp_path):
     assert scores.gains("a") == pytest.approx({"b": 0.2, "c": -0.2, "q": 0.6})
     write_scores(rows(), tmp_path / "scores.csv")
     assert MatrixScores.read(tmp_path / "scores.csv") == scores
-    (tmp_path / "scores.csv").write_text("target,source,seed,metric,score\na,b,0,acc,much\n")
-    with pytest.raises(UserError, match=r"scores.csv:2: score: expected a number, not 'much'"):
-        MatrixScores.read(tmp_path / "scores.csv")
+    for score in ("much", "nan"):
+        file = tmp_path / "scores.csv"
+        file.write_text(f"target,source,seed,metric,score\na,b,0,acc,{score}\n")
+        with pytest.raises(UserError, match=rf"{file}:2: score: expected a number, not '{score}'"):
+            MatrixScores.read(file)
 
 
 def test_perfect_and_worst_predictions(scores):
@@ -73,6 +75,8 @@ def test_sources_without_a_score_stand_last():
     true = {"x": 1.0, "y": 0.5, "z": 0.2}
     assert measures_of({"y": 1.0}, true)["average_rank"] == 2.5
     assert np.isnan(measures_of({"x": 1}, {"x": 0.0, "y": -0.5})["ndcg_scores"])
+    for guess in ({"x": 1}, {"y": 1}):  # No share of a best score of 0, whoever is right.
+        assert np.isnan(measures_of(guess, {"x": 0.0, "y": -0.5})["regret_1"])
 
 
 def test_intervals_hold_the_mean_and_shrink_with_more_targets():

@@ -10,6 +10,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 from tfglue.errors import UserError
 from tfglue.transfer.ranking import (
     average_rank,
+    by_score,
     fuse,
     min_max_scaled,
     ndcg,
@@ -77,6 +78,29 @@ def test_the_same_ranks_in_another_order_are_a_tie():
     assert fused["A"] == fused["B"] == pytest.approx(1 / 61 + 1 / 62 + 1 / 67)
 
 
+def test_a_ranking_that_leaves_a_source_out_may_be_neutral_to_it():
+    rankings = ["XABC", "AB"]  # The second knows neither the best nor the worst of the first.
+    assert dict(fuse(rankings))["X"] == 1 / 61
+    mean = (1 / 61 + 1 / 62) / 2
+    assert dict(fuse(rankings, neutral=True)) == pytest.approx(
+        {"X": 1 / 61 + mean, "A": 1 / 62 + 1 / 61, "B": 1 / 63 + 1 / 62, "C": 1 / 64 + mean}
+    )
+    # Being known to both is no merit: the best of one stays before the worst of both.
+    places = [name for name, _ in fuse(rankings, neutral=True)]
+    assert places.index("X") < places.index("B")
+    assert [name for name, _ in fuse(rankings)].index("X") > 1
+    assert dict(fuse(["ABCD", "BDAC"], neutral=True)) == dict(fuse(["ABCD", "BDAC"]))
+
+
+def test_scores_alone_are_a_ranking():
+    guess = {"A": 0.1, "B": 0.9, "C": 0.1, "D": -2.0}
+    pairs = by_score(guess)
+    assert ranks(guess) == ranks(pairs) == {"B": 1, "A": 2.5, "C": 2.5, "D": 4}
+    assert fuse([guess]) == fuse({"mine": pairs})
+    for measure in (average_rank, ndcg, lambda *one: regret(*one, 2)):
+        assert measure(guess, TRUE) == measure(pairs, TRUE) == measure({"t": guess}, {"t": TRUE})
+
+
 def test_ties_are_the_mean_over_all_their_orders():
     predicted = [("D", 3), ("A", 2), ("B", 2), ("C", 2)]
     orders = [("D", *rest) for rest in itertools.permutations("ABC")]
@@ -128,6 +152,13 @@ def test_sources_without_a_score_do_not_count():
         (lambda: regret("ABCD", TRUE, 0), "at least 1"),
         (lambda: fuse(["ABA"]), "names A twice"),
         (lambda: ndcg("AB", {"A": 0, "B": 0}), "gains anything"),
+        (lambda: rank_sources({"a": [1, 2], "b": []}, "a"), "of b is empty"),
+        (lambda: rank_sources({"a": [1, 2], "b": ["x", "y"]}, "a"), "of b is no array"),
+        (lambda: by_score({"A": 0.1, "B": np.nan, "C": 0.9}), "score of B is NaN"),
+        (lambda: fuse([[("A", np.nan), ("B", 1)]]), "score of A is NaN"),
+        (lambda: average_rank("BADC", TRUE | {"C": np.nan}), "score of C is NaN"),
+        (lambda: regret([("A", np.nan), ("B", 1)], {"A": 1, "B": 0}), "score of A is NaN"),
+        (lambda: regret("AB", {}), "none of the sources"),
     ],
 )
 def test_mistakes(call, message):

@@ -2,12 +2,14 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 from tests.transfer.made_library import OUTPUTS, vectors, write, write_bare
 from tfglue import recommend
+from tfglue.errors import UserError
 from tfglue.transfer.library import Library
 from tfglue.transfer.ranking import fuse, rank_sources
 from tfglue.transfer.recommendation import recommend as recommended
@@ -82,6 +84,85 @@ def test_bare_folders_of_other_programs(tmp_path, capsys):
     assert recommend.main([*words, "--target", str(target)]) == 0
     out = capsys.readouterr().out
     assert "sources for mine" in out and "WNLI" in out
+
+
+def test_a_source_that_one_method_lacks_is_not_put_last_for_it(library, capsys):
+    text = {name: vectors(seed)["avg_sequence_output"] for seed, name in enumerate(NAMES)}
+    by_text = rank_sources(text, "rte")
+    best = by_text[0][0]
+    shutil.rmtree(library / "task" / best)
+    found = recommended(Library.read(library), "rte")
+    rankings = list(found.methods.values())
+    assert found.fused == fuse(rankings, neutral=True)
+    places = [name for name, _ in found.fused]
+    both = {name: [dict(map(reversed, enumerate(n for n, _ in r)))[name] for r in rankings]
+            for name in places if name != best}
+    worst = max(both, key=lambda name: min(both[name]))
+    assert places.index(best) < places.index(worst)
+    assert f"note: task says nothing of {best}, neither for nor against" in found.lines()
+
+
+def test_every_shared_component_is_ranked_and_the_default_ones_are_fused(tmp_path):
+    for seed, name in enumerate(NAMES):
+        write(tmp_path, name, seed, "task", names=("cls_output", *OUTPUTS))
+    found = recommended(Library.read(tmp_path), "rte")
+    assert set(found.to_dict()["components"]) == {"cls_output", *OUTPUTS}
+    assert found.fused == fuse([fuse([found.components[name] for name in OUTPUTS])])
+    own = {name: vectors(seed, ("cls_output", *OUTPUTS))["cls_output"]
+           for seed, name in enumerate(NAMES)}
+    assert found.components["cls_output"] == rank_sources(own, "rte")
+
+
+def test_by_default_a_target_is_compared_by_what_it_has(library, capsys):
+    shutil.rmtree(library / "task" / "rte")
+    words = ["--task", "rte", "--library", str(library)]
+    assert recommend.main(words) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("sources for rte, by text\n")
+    assert "has no embedding of rte by task, so sources are not compared by it" in out
+    assert recommend.main([*words, "--methods", "text,task"]) == 2
+    assert "or leave the method out of --methods" in capsys.readouterr().err
+
+
+def test_maps_are_of_what_was_compared(library, tmp_path):
+    shutil.rmtree(library / "task" / "ner")
+    (library / "task" / "sst" / f"{OUTPUTS[2]}.npy").unlink()
+    content = json.loads((library / "task" / "sst" / "manifest.json").read_text())
+    del content["components"][OUTPUTS[2]]
+    (library / "task" / "sst" / "manifest.json").write_text(json.dumps(content))
+    words = ["--task", "rte", "--library", str(library), "--output"]
+    output = tmp_path / "report"
+    assert recommend.main([*words, str(output), "--methods", "text"]) == 0
+    assert sorted(path.name for path in output.glob("tasks_*")) == [
+        "tasks_text.csv", "tasks_text.png",
+    ]
+    output = tmp_path / "other"
+    assert recommend.main([*words, str(output), "--components", "avg_sequence_output"]) == 0
+    assert not list(output.glob("tasks_task*"))
+    with pytest.raises(UserError, match="nothing to map"):
+        TaskSpace.of(Library.read(library), "task", ["avg_sequence_output"])
+
+
+def test_a_target_from_elsewhere_takes_the_place_of_its_own_in_the_library(library, tmp_path):
+    place = write(tmp_path / "mine", "RTE", 9)
+    words = ["--library", str(library), "--target", str(place), "--methods", "text", "--output"]
+    for name, more in (("a", []), ("b", ["--task", "rte"])):
+        assert recommend.main([*words, str(tmp_path / name), *more]) == 0
+        report = json.loads((tmp_path / name / "recommendation.json").read_text())
+        assert report["target"] == "rte"
+        assert {row["source"] for row in report["fused"]} == {*NAMES[1:]}
+    assert recommend.main([*words, str(tmp_path / "c"), "--task", "mine"]) == 0
+    report = json.loads((tmp_path / "c" / "recommendation.json").read_text())
+    assert report["target"] == "mine" and len(report["fused"]) == 5
+
+
+@pytest.mark.parametrize("name", ["mine", "mrpc"])
+def test_texts_without_labels_are_not_judged_by_estimators(library, name, capsys):
+    write(library, name, 9, kind=None)
+    words = ["--task", name, "--library", str(library), "--runs", "none"]
+    assert recommend.main([*words, "--methods", "logme,text"]) == 2
+    error = capsys.readouterr().err
+    assert f"--methods: {name} has no labels here, which logme need" in error
 
 
 @pytest.mark.parametrize(

@@ -74,9 +74,14 @@ class TaskSettings:
                     f"--{name}: unknown value '{value}'{suggestion(value, choices)} (expected one "
                     f"of: {', '.join(choices)})"
                 )
-        for name in ("draws", "epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise UserError(f"--{name}: must be at least 1, not {getattr(self, name)}")
+        for name, least in (("draws", 1), ("epochs", 1), ("batch_size", 1), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise UserError(f"--{name}: must be at least {least}, not {getattr(self, name)}")
+        if self.granularity == "batch" and self.fisher == "expected":
+            raise UserError(
+                "--fisher expected: sums over the answers to one row, and --granularity batch adds "
+                "rows up before it squares; use --fisher sampled, or another granularity"
+            )
         if not 0 < self.learning_rate < math.inf:
             raise UserError(f"--learning_rate: must be above 0, not {self.learning_rate}")
 
@@ -133,8 +138,10 @@ def embed_task(
         done: told the rows of every batch.
 
     Raises:
-        UserError: a pattern fits no weight that can be scored, or the task has too many answers.
+        UserError: a pattern fits no weight that can be scored, the task has too many answers, or
+            see `check_embeddable`.
     """
+    check_embeddable(task)
     kind = KINDS.get(task.kind)
     likelihood = read_likelihood(
         settings.fisher, kind, task.kind, run.model.heads[task.name].num_outputs, settings.draws,
@@ -159,6 +166,15 @@ def embed_task(
         "vanished": sorted(ours.get(name, name) for name in fisher.vanished),
     }
     return write_embedding(folder, task.name, vectors, facts)
+
+
+def check_embeddable(task: Task) -> None:
+    """Raises UserError for a task that TaskEmb is not defined of: rows that share one loss."""
+    if task.kind == "rank":
+        raise UserError(
+            f"{task.name}: candidates of a query share one loss, and TaskEmb is of rows that have "
+            "each their own; embed it with --method text, or a task with a label a row"
+        )
 
 
 def encoder_facts(name: str, encoder: BertEncoder) -> EncoderFacts:

@@ -60,12 +60,17 @@ class TaskEmbedding:
     def read(cls, folder: Path) -> "TaskEmbedding":
         """Reads a folder with or without a manifest.
 
+        Arrays stay on disk until they are used. Those of weights may be large, and are checked by
+        whoever compares them.
+
         Raises:
-            UserError: a file is missing, damaged or not as the manifest says, or holds NaN or one
-                and the same number.
+            UserError: a file is missing, damaged or not as the manifest says, or the vector of an
+                activation holds NaN or one and the same number.
         """
         folder = Path(folder)
-        files = {path.stem: path for path in sorted(folder.glob("*.npy"))}
+        files = {
+            path.stem: path for path in sorted(folder.glob("*.npy")) if path.name[0] != "."
+        }
         manifest = _read_manifest(folder)
         if not files:
             raise UserError(
@@ -86,7 +91,8 @@ class TaskEmbedding:
                     f"{files[name]}: shape {list(vector.shape)}, expected "
                     f"{manifest['components'][name]}; restore the file"
                 )
-            check_vector(name, vector, str(folder))
+            if is_activation(name):
+                check_vector(name, vector, str(folder))
         name = folder.absolute().name if manifest is None else manifest["name"]
         return cls(name, vectors, manifest, str(folder))
 
@@ -101,11 +107,12 @@ def check_vector(name: str, vector: np.ndarray, where: str) -> None:
 
     Of a head's weights (two classes, biases) equal scores are as it should be.
     """
+    mend = f"embed the task again, or take {name}.npy out of the folder"
     if not np.isfinite(vector).all():
-        raise UserError(f"{where}: {name} holds NaN or infinite numbers; embed the task again")
+        raise UserError(f"{where}: {name} holds NaN or infinite numbers; {mend}")
     if is_activation(name) and (vector.size < 2 or vector.max() == vector.min()):
         raise UserError(
-            f"{where}: {name} is constant, so nothing can be compared with it; embed the task again"
+            f"{where}: {name} is constant, so nothing can be compared with it; {mend}"
         )
 
 
@@ -131,7 +138,7 @@ def _read_manifest(folder: Path) -> dict[str, Any] | None:
 
 def _read_vector(path: Path) -> np.ndarray:
     try:
-        vector = np.load(path, allow_pickle=False)
+        vector = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise UserError(
             f"{path}: cannot be read as an array ({str(error).splitlines()[0]}); restore the file"

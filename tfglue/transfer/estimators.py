@@ -27,12 +27,10 @@ class Estimator:
         function: features and labels in, a number out.
         reads: ``states``: hidden states of the source's encoder; ``probabilities``: what its head
             says.
-        paper: where it is from.
     """
 
     function: Callable[[np.ndarray, np.ndarray], float]
     reads: Literal["states", "probabilities"]
-    paper: str
 
 
 def log_me(features: ArrayLike, labels: ArrayLike) -> float:
@@ -51,15 +49,35 @@ def log_me(features: ArrayLike, labels: ArrayLike) -> float:
 
 
 def h_score(features: ArrayLike, labels: ArrayLike) -> float:
-    """tr(cov(f)^-1 cov(E[f | y])) (Bao et al. 2019): variance between classes over all of it."""
+    """tr(cov(f)^-1 cov(E[f | y])) (Bao et al. 2019): variance between classes over all of it.
+
+    Raises:
+        UserError: there are no more rows than units. Then any features score one less than the
+            number of classes, whatever they are.
+    """
     features, labels = _checked(features, labels)
-    classes = _classes(labels)
-    centred = features - features.mean(axis=0)
-    onehot = _one_hot(classes)
-    means = (onehot.T @ centred) / onehot.sum(axis=0)[:, None]
-    between = (means.T * onehot.mean(axis=0)) @ means
-    within_and_between = centred.T @ centred / len(centred)
-    return float(np.trace(np.linalg.pinv(within_and_between, hermitian=True) @ between))
+    rows, units = features.shape
+    if rows <= units + 1:
+        raise UserError(
+            f"H-score: {rows} rows of {units} units tell nothing; take more than {units + 1} rows, "
+            "or shrunk_h_score"
+        )
+    centred, between = _between_classes(features, labels)
+    covariance = centred.T @ centred / rows
+    return float(np.trace(np.linalg.pinv(covariance, hermitian=True) @ between))
+
+
+def shrunk_h_score(features: ArrayLike, labels: ArrayLike) -> float:
+    """The H-score with a shrunk covariance (Ibrahim et al. 2022), for few rows of many units.
+
+    tr(cov_a(f)^-1 (1 - a) cov(E[f | y])) with cov_a and a by Ledoit and Wolf (2004).
+    """
+    from sklearn.covariance import ledoit_wolf
+
+    features, labels = _checked(features, labels)
+    centred, between = _between_classes(features, labels)
+    covariance, shrinkage = ledoit_wolf(centred, assume_centered=True)
+    return float(np.trace(np.linalg.pinv(covariance, hermitian=True) @ between) * (1 - shrinkage))
 
 
 def nearest_neighbours(
@@ -132,11 +150,13 @@ def curve_gradient(progress: ArrayLike, losses: ArrayLike, early: float = _EARLY
         early: share of training that is looked at; at least the first two points are.
 
     Raises:
-        UserError: there are fewer than two points.
+        UserError: there are fewer than two points, or losses that are no numbers.
     """
     progress, losses = np.asarray(progress, np.float64), np.asarray(losses, np.float64)
     if len(progress) < 2 or len(progress) != len(losses):
         raise UserError("learning curve: expected at least two points, train for more updates")
+    if not np.isfinite(losses).all():
+        raise UserError("learning curve: a loss is NaN or infinite")
     share = progress / progress[-1]
     first = max(2, int(np.sum(share <= early)))
     scale = losses[0] if losses[0] > 0 else 1.0
@@ -144,11 +164,19 @@ def curve_gradient(progress: ArrayLike, losses: ArrayLike, early: float = _EARLY
 
 
 ESTIMATORS: Registry[Estimator] = Registry("estimator")
-ESTIMATORS.add("logme", Estimator(log_me, "states", "You et al. 2021"))
-ESTIMATORS.add("h_score", Estimator(h_score, "states", "Bao et al. 2019"), ["hscore"])
-ESTIMATORS.add("knn", Estimator(nearest_neighbours, "states", "Puigcerver et al. 2021"))
-ESTIMATORS.add("leep", Estimator(leep, "probabilities", "Nguyen et al. 2020"))
-ESTIMATORS.add("nce", Estimator(nce, "probabilities", "Tran et al. 2019"))
+ESTIMATORS.add("logme", Estimator(log_me, "states"))
+ESTIMATORS.add("h_score", Estimator(shrunk_h_score, "states"), ["hscore"])
+ESTIMATORS.add("knn", Estimator(nearest_neighbours, "states"))
+ESTIMATORS.add("leep", Estimator(leep, "probabilities"))
+ESTIMATORS.add("nce", Estimator(nce, "probabilities"))
+
+
+def _between_classes(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Centred features, and the covariance of the means of classes."""
+    centred = features - features.mean(axis=0)
+    onehot = _one_hot(_classes(labels))
+    means = (onehot.T @ centred) / onehot.sum(axis=0)[:, None]
+    return centred, (means.T * onehot.mean(axis=0)) @ means
 
 
 def _evidence(
@@ -194,6 +222,8 @@ def _checked(features: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.nda
         )
     if not np.isfinite(features).all():
         raise UserError("estimator: features hold NaN or infinite numbers")
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise UserError("estimator: labels hold NaN or infinite numbers")
     if np.all(labels == labels[0]):
         raise UserError("estimator: all rows have one label; there is nothing to tell apart")
     return features, labels

@@ -1,15 +1,21 @@
 """A folder of embeddings of tasks, of which all that are compared were made alike."""
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tfglue.errors import UserError, suggestion
-from tfglue.transfer.components import AVERAGE, METHODS, layer_of_output, method_of
-from tfglue.transfer.embedding import TaskEmbedding
+from tfglue.transfer.components import (
+    AVERAGE,
+    METHODS,
+    is_activation,
+    layer_of_output,
+    method_of,
+)
+from tfglue.transfer.embedding import TaskEmbedding, check_vector
+from tfglue.transfer.library_folder import embeddings_under
 
 # What may differ between embeddings that are compared: rows of SQuAD are longer than others.
 _MAY_DIFFER = ("max_length",)
@@ -18,9 +24,7 @@ _MAY_DIFFER = ("max_length",)
 class Library:
     """Embeddings by method and task.
 
-    Folders at any depth under the library's are read: any that hold ``.npy`` files are an
-    embedding, named by their manifest or, without one, by their own name; then the names of the
-    files say which method made them.
+    Of an embedding without a manifest the names of its files say which method made them.
 
     Args:
         folder: for messages.
@@ -51,7 +55,7 @@ class Library:
         folder = Path(folder)
         if not folder.is_dir():
             raise UserError(f"--library {folder}: no such folder")
-        return cls(folder, [TaskEmbedding.read(path) for path in _folders(folder)])
+        return cls(folder, embeddings_under(folder))
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -70,6 +74,13 @@ class Library:
             for members in self.by_method.values()
             for name, embedding in members.items() if embedding.kind
         }
+
+    def is_text_alone(self, name: str) -> bool:
+        """Whether a task is known as texts without labels."""
+        return any(
+            members[name].manifest is not None and members[name].kind is None
+            for members in self.by_method.values() if name in members
+        )
 
     def sizes(self) -> dict[str, int]:
         """Task -> number of examples that it was embedded with, where a manifest says it."""
@@ -136,9 +147,22 @@ class Library:
             _check_component(name, members)
         return wanted
 
+    def shared(self, method: str) -> list[str]:
+        """The activations that all tasks have, in one shape; those that are compared among them."""
+        members = list(self.members(method).values())
+        return [
+            name for name in members[0].vectors
+            if is_activation(name)
+            and all(name in one.vectors for one in members)
+            and len({_shape(one.vectors[name]) for one in members}) == 1
+        ]
+
     def vectors(self, method: str, component: str) -> dict[str, np.ndarray]:
-        """Task -> vector."""
-        return {name: one.vectors[component] for name, one in self.members(method).items()}
+        """Task -> vector. Raises UserError for one that holds NaN."""
+        members = self.members(method)
+        for one in members.values():
+            check_vector(component, one.vectors[component], one.where)
+        return {name: one.vectors[component] for name, one in members.items()}
 
     def left_out(self, method: str, compared: Sequence[str]) -> list[str]:
         """Components that some task has and that are not compared."""
@@ -218,12 +242,17 @@ def _check_component(name: str, members: Mapping[str, TaskEmbedding]) -> None:
         )
     first = next(iter(members.values()))
     for other in members.values():
-        if other.vectors[name].shape != first.vectors[name].shape:
+        if _shape(other.vectors[name]) != _shape(first.vectors[name]):
             raise UserError(
                 f"{first.where} and {other.where} differ in the shape of {name} "
                 f"({first.vectors[name].shape} and {other.vectors[name].shape}): they are of "
                 "different encoders"
             )
+
+
+def _shape(vector: np.ndarray) -> tuple[int, ...]:
+    """Other programs keep the batch as a dimension, (1, 768)."""
+    return tuple(size for size in vector.shape if size != 1)
 
 
 def _split(embedding: TaskEmbedding) -> dict[str, TaskEmbedding]:
@@ -237,11 +266,3 @@ def _split(embedding: TaskEmbedding) -> dict[str, TaskEmbedding]:
         method: TaskEmbedding(embedding.name, vectors, None, embedding.where)
         for method, vectors in found.items()
     }
-
-
-def _folders(root: Path) -> Iterator[Path]:
-    """Folders that hold arrays, hidden ones left out."""
-    for path, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if any(name.endswith(".npy") for name in files):
-            yield Path(path)

@@ -15,6 +15,7 @@ from tfglue.resolution import resolve
 from tfglue.task_choice import choose_tasks
 from tfglue.tasks.task import Task
 from tfglue.training_recipe import read_recipe
+from tfglue.transfer.embedder import check_embeddable
 from tfglue.transfer.matrix_config import MatrixConfig
 
 ALONE = "none"
@@ -161,6 +162,7 @@ def _names(flag: str, text: str | None) -> list[str]:
     for name in found:
         if tasks.get(name).predicted_by:
             raise UserError(f"--{flag}: {name} has no training data")
+        check_embeddable(tasks.get(name))
     return found
 
 

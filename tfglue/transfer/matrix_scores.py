@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -48,7 +49,8 @@ class MatrixScores:
         rows = []
         for row in reader:
             try:
-                float(row["score"])
+                if not math.isfinite(float(row["score"])):
+                    raise ValueError
             except (TypeError, ValueError):
                 raise UserError(
                     f"{path}:{reader.line_num}: score: expected a number, not '{row['score']}'"

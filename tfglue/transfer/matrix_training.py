@@ -15,7 +15,7 @@ from tfglue.run_folder import RunFolder
 from tfglue.task_choice import Say
 from tfglue.transfer.embedder import TaskSettings, embed_task, embed_text, encoder_facts
 from tfglue.transfer.embedding import MANIFEST, TaskEmbedding
-from tfglue.transfer.estimators import ESTIMATORS
+from tfglue.transfer.estimators import ESTIMATORS, data_size
 from tfglue.transfer.library import Library
 from tfglue.transfer.matrix_plan import ALONE, Cell, MatrixPlan, pairs
 from tfglue.transfer.matrix_scores import write_scores
@@ -87,7 +87,7 @@ class MatrixTraining:
                     found.setdefault(f"{name}{ending}", {})[target] = dict(ranking)
             sizes = library.sizes()
             found.setdefault("data_size", {})[target] = {
-                name: float(sizes[name]) for name in self.plan.sources if name != target
+                name: data_size(sizes[name]) for name in self.plan.sources if name != target
             }
         for method, targets in read_json(self.folder / ESTIMATES)["scores"].items():
             found[method] = targets

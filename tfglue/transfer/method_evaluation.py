@@ -36,23 +36,20 @@ Predictions = Mapping[str, Mapping[str, Mapping[str, float]]]
 def measures_of(predicted: Mapping[str, float], true: Mapping[str, float]) -> dict[str, float]:
     """The measures of one target.
 
-    Sources that the method could not score stand last, tied. A measure that is not defined (a share
-    of a best score of 0) is NaN.
+    Sources that the method could not score stand last, tied. A measure that is not defined of the
+    target (a share of a best score of 0) is NaN for every method, right or wrong.
     """
     ranking = by_score({name: predicted.get(name, -math.inf) for name in true})
     found = {
         "average_rank": average_rank(ranking, true),
         "ndcg": ndcg(ranking, min_max_scaled(true)),
     }
-    for name, measure in (
-        ("ndcg_scores", lambda: ndcg(ranking, true)),
-        ("regret_1", lambda: regret(ranking, true, 1)),
-        ("regret_3", lambda: regret(ranking, true, 3)),
-    ):
-        try:
-            found[name] = measure()
-        except UserError:
-            found[name] = math.nan
+    try:
+        found["ndcg_scores"] = ndcg(ranking, true)
+    except UserError:
+        found["ndcg_scores"] = math.nan  # Whatever the order, nothing is gained.
+    for k in (1, 3):
+        found[f"regret_{k}"] = regret(ranking, true, k) if max(true.values()) else math.nan
     return found
 
 
@@ -61,8 +58,10 @@ def evaluate_methods(
 ) -> list[dict[str, Any]]:
     """A row a method and scope, with means over targets and 95 % bootstrap intervals.
 
-    Targets are drawn anew with replacement, the same ones for every method, so that intervals say
-    how much hangs on the choice of targets; spread over seeds is in the means already.
+    Targets are drawn anew with replacement, from the same numbers for every method, so that
+    intervals say how much hangs on the choice of targets; spread over seeds is in the means
+    already. Targets that a method has no scores for do not count for it, and those that a measure
+    is not defined of count for none.
 
     Args:
         predictions: see `Predictions`; `CHANCE` is added.

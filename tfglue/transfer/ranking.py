@@ -1,19 +1,23 @@
 """Sources ranked for a target, rankings fused, and how good a ranking was (Vu et al. 2020, 4).
 
-A ranking is a list of sources, the best first: names alone, or ``(name, score)`` pairs. Pairs of
-equal scores share the mean of their ranks, in everything here; names alone have no ties.
+A ranking is a list of sources, the best first: names alone, or ``(name, score)`` pairs; or the
+scores alone, source -> score. Equal scores share the mean of their ranks, in everything here; names
+alone have no ties. A score that is NaN is refused everywhere, with UserError.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tfglue.errors import UserError
 
-Ranking = Sequence[str] | Sequence[tuple[str, float]]
 Scores = Mapping[str, float]
+Ranking = Sequence[str] | Sequence[tuple[str, float]] | Scores
+
+RANK_FUSION_K = 60
+"""How slowly reciprocal ranks fall, as published."""
 
 _ROUNDING = 1e-12
 
@@ -30,14 +34,14 @@ def rank_sources(
             common part, so that their plain cosines crowd near 1.
 
     Raises:
-        UserError: vectors differ in shape, have no direction (zeros, or equal to the mean), or are
-            not finite; there is no source, or no such target.
+        UserError: vectors differ in size, have no direction (zeros, or equal to the mean), or are
+            not finite numbers; there is no source, or no such target.
     """
     own = isinstance(target, str)
     if own and target not in vectors:
         raise UserError(f"no embedding of the target '{target}' (there are {', '.join(vectors)})")
-    flat = {name: np.asarray(vector, np.float64).ravel() for name, vector in vectors.items()}
-    wanted = flat.pop(target) if own else np.asarray(target, np.float64).ravel()
+    flat = {name: _flat(name, vector) for name, vector in vectors.items()}
+    wanted = flat.pop(target) if own else _flat("the target", target)
     if not flat:
         raise UserError("there is no source beside the target; nothing can be ranked")
     everything = {**flat, (target if own else "the target"): wanted}
@@ -61,6 +65,7 @@ def rank_sources(
 
 def by_score(scores: Scores) -> list[tuple[str, float]]:
     """Names and scores, the highest first; equal ones by their names."""
+    _check_numbers(scores.items())
     return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
@@ -73,20 +78,36 @@ def ranks(ranking: Ranking) -> dict[str, float]:
     }
 
 
-def fuse(rankings: Sequence[Ranking], k: float = 60) -> list[tuple[str, float]]:
+def fuse(
+    rankings: Sequence[Ranking] | Mapping[str, Ranking],
+    k: float = RANK_FUSION_K,
+    neutral: bool = False,
+) -> list[tuple[str, float]]:
     """Reciprocal rank fusion (Cormack et al. 2009): the sum of ``1 / (k + rank)`` over rankings.
 
-    A ranking that leaves a source out adds nothing to its sum.
+    Args:
+        rankings: several; or by name, which says nothing here.
+        k: how slowly what a rank gives falls.
+        neutral: a ranking that leaves a source out gives it the mean of what it gives the others,
+            since it says nothing of it. Otherwise it adds nothing, as published, and a source that
+            few rankings know comes last however good they find it.
 
     Returns:
         Names and sums, the highest first.
     """
-    shares: dict[str, list[float]] = {}
-    for ranking in rankings:
-        for name, rank in ranks(ranking).items():
-            shares.setdefault(name, []).append(1 / (k + rank))
+    own = [
+        {name: 1 / (k + rank) for name, rank in ranks(ranking).items()}
+        for ranking in (rankings.values() if isinstance(rankings, Mapping) else rankings)
+    ]
+    shares = {
+        name: [
+            found[name] if name in found else math.fsum(found.values()) / len(found)
+            for found in own if name in found or (neutral and found)
+        ]
+        for name in dict.fromkeys(name for found in own for name in found)
+    }
     # Rounded once: sums of the same shares in another order are a tie.
-    return by_score({name: math.fsum(own) for name, own in shares.items()})
+    return by_score({name: math.fsum(parts) for name, parts in shares.items()})
 
 
 def average_rank(
@@ -95,7 +116,8 @@ def average_rank(
     """Where a ranking has the source that was truly best; 1 is perfect.
 
     Args:
-        predicted: a ranking; or target -> ranking, and the mean over targets is taken.
+        predicted: a ranking; or target -> ranking, and the mean over targets is taken, which is
+            what a mapping to anything but numbers means.
         scores: what each source truly gave: source -> score; or that of every target. Ranked
             sources without a score do not count, so that a ranking can be judged on a part of the
             sources (those of the target's class, say).
@@ -103,7 +125,7 @@ def average_rank(
     Raises:
         UserError: a source has a score and is not ranked, or nothing was ranked.
     """
-    if isinstance(predicted, Mapping):
+    if _is_of_targets(predicted):
         return _mean_over_targets(average_rank, predicted, scores)
     found = ranks(_judged(predicted, scores))
     best = max(scores.values())
@@ -116,15 +138,16 @@ def ndcg(
     """Normalised discounted cumulative gain, with ``(2^score - 1) / log2(rank + 1)``.
 
     Ties are given the mean over all their orders. Scores within [0, 1] differ little in ``2^score``
-    and give .96 and more to poor rankings: see `min_max_scaled`.
+    and give .96 and more to poor rankings, and transfer gains may be negative, for which the
+    measure is not made: `min_max_scaled` mends both.
 
     Args:
-        predicted, scores: as in `average_rank`; scores are fractions.
+        predicted, scores: as in `average_rank`; scores are fractions, or scaled.
 
     Raises:
         UserError: as in `average_rank`, or no order of the sources gains anything.
     """
-    if isinstance(predicted, Mapping):
+    if _is_of_targets(predicted):
         return _mean_over_targets(ndcg, predicted, scores)
     groups = _tied(_judged(predicted, scores))
     found = sum(
@@ -137,7 +160,9 @@ def ndcg(
         for place, score in enumerate(sorted(scores.values(), reverse=True), start=1)
     )
     if not ideal > 0:
-        raise UserError("NDCG: no source gains anything; scale the scores to 0 ... 1 first")
+        raise UserError(
+            "NDCG: no order gains anything; scale the scores to 0 ... 1 (min_max_scaled) first"
+        )
     return found / ideal
 
 
@@ -170,11 +195,12 @@ def regret(
     """
     if k < 1:
         raise UserError(f"regret: k must be at least 1, not {k}")
-    if isinstance(predicted, Mapping):
+    if _is_of_targets(predicted):
         return _mean_over_targets(lambda *one: regret(*one, k), predicted, scores)
+    judged = _judged(predicted, scores)
     best = max(scores.values())
     tried: list[float] = []
-    for _, group in _tied(_judged(predicted, scores)):
+    for _, group in _tied(judged):
         own = [scores[name] for name in group]
         left = k - len(tried)
         if len(own) >= left:
@@ -210,8 +236,18 @@ def _mean_over_targets(measure, predicted: Mapping, scores: Mapping) -> float:
     return float(np.mean([measure(predicted[target], scores[target]) for target in predicted]))
 
 
+def _is_of_targets(predicted) -> bool:
+    """Whether it maps targets to rankings, not sources to scores."""
+    return isinstance(predicted, Mapping) and not all(
+        isinstance(value, (int, float, np.number)) for value in predicted.values()
+    )
+
+
 def _judged(predicted: Ranking, scores: Scores) -> list:
     """The ranking without sources that have no score."""
+    _check_numbers(scores.items())
+    if isinstance(predicted, Mapping):
+        predicted = by_score(predicted)
     kept = [item for item in predicted if _name(item) in scores]
     left_out = sorted(set(scores) - {_name(item) for item in kept})
     if left_out:
@@ -223,6 +259,9 @@ def _judged(predicted: Ranking, scores: Scores) -> list:
 
 def _tied(ranking: Ranking) -> list[tuple[int, list[str]]]:
     """Groups of tied sources in order, each with the number of sources before it."""
+    if isinstance(ranking, Mapping):
+        ranking = by_score(ranking)
+    _check_numbers(item for item in ranking if not isinstance(item, str))
     names = [_name(item) for item in ranking]
     for name in names:
         if names.count(name) > 1:
@@ -241,6 +280,22 @@ def _tied(ranking: Ranking) -> list[tuple[int, list[str]]]:
 
 def _name(item: str | tuple[str, float]) -> str:
     return item if isinstance(item, str) else item[0]
+
+
+def _check_numbers(scores: Iterable[tuple[str, float]]) -> None:
+    for name, score in scores:
+        if math.isnan(score):
+            raise UserError(f"the score of {name} is NaN, which has no rank")
+
+
+def _flat(name: str, vector: ArrayLike) -> np.ndarray:
+    try:
+        found = np.asarray(vector, np.float64).ravel()
+    except (TypeError, ValueError):
+        raise UserError(f"embedding of {name} is no array of numbers") from None
+    if not found.size:
+        raise UserError(f"embedding of {name} is empty")
+    return found
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

@@ -7,10 +7,9 @@ from typing import Any
 from tfglue.aligned_table import aligned_table
 from tfglue.errors import UserError
 from tfglue.transfer.library import Library, check_components
-from tfglue.transfer.ranking import fuse, rank_sources, ranks
+from tfglue.transfer.ranking import RANK_FUSION_K, by_score, fuse, rank_sources, ranks
 
 FORMAT = "tfglue.recommendation.v1"
-RANK_FUSION_K = 60
 
 Scored = list[tuple[str, float]]
 
@@ -21,13 +20,15 @@ class Recommendation:
 
     Args:
         target: name.
-        components: component -> ranking by cosine.
+        components: component -> ranking by cosine; of every activation that all tasks have.
         methods: method -> ranking: that of its one component, or those of all its components fused;
             and whatever was added.
-        fused: the rankings of `fused_methods` as one, by reciprocal rank fusion with k = 60.
+        fused: the rankings of `fused_methods` as one, by reciprocal rank fusion with k = 60, where
+            a method that lacks a source speaks neither for nor against it.
         fused_methods: names of these.
         center: whether embeddings were centred over the library.
         left_out: components that were not compared.
+        notes: lines on what is missing.
     """
 
     target: str
@@ -37,6 +38,7 @@ class Recommendation:
     fused_methods: tuple[str, ...]
     center: bool = False
     left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
     @property
     def best(self) -> str:
@@ -63,7 +65,12 @@ class Recommendation:
         for method, names in self.left_out.items():
             shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
             lines.append(f"note: not compared by default ({method}): {shown}; see --components")
-        return lines
+        for method in self.fused_methods:
+            if lacking := [name for name, _ in self.fused if name not in places[method]]:
+                lines.append(
+                    f"note: {method} says nothing of {', '.join(lacking)}, neither for nor against"
+                )
+        return [*lines, *(f"note: {line}" for line in self.notes)]
 
     def to_dict(self) -> dict[str, Any]:
         """What ``recommendation.json`` holds."""
@@ -103,29 +110,33 @@ def recommend(
     Args:
         library: the target's embeddings among them.
         target: its name.
-        methods: those that are compared and fused; all of the library by default.
+        methods: those that are compared and fused; by default all that the library has of the
+            target, and all of `added`.
         components: instead of the default ones, see `Library.components`.
         center: subtract the mean over the library first.
-        added: further methods -> source -> score; shown, and fused if `methods` names them.
+        added: further methods -> source -> score; shown, and fused if `methods` names them or none.
 
     Raises:
         UserError: the target is not in the library, or there is no source beside it.
     """
     added = dict(added or {})
-    wanted = tuple(methods) or library.methods
+    wanted = tuple(methods) or (*library.methods, *added)
     check_components(components, library)
     by_component: dict[str, Scored] = {}
     by_method: dict[str, Scored] = {}
-    left_out = {}
+    left_out, notes = {}, []
     for method in wanted:
         if method in added:
             continue
         members = library.members(method)
         if target not in members:
+            lacks = f"{library.folder} has no embedding of {target} by {method}"
+            if not methods and any(target in library.members(name) for name in library.methods):
+                notes.append(f"{lacks}, so sources are not compared by it")
+                continue
             raise UserError(
-                f"--task {target}: {library.folder} has no embedding of it by {method} (it has "
-                f"{', '.join(members)}); make it with python -m tfglue.embed --method {method} "
-                f"--task {target}"
+                f"--task {target}: {lacks} (it has {', '.join(members)}); make it with python -m "
+                f"tfglue.embed --method {method}, or leave the method out of --methods"
             )
         compared = library.components(method, components)
         if not compared:
@@ -133,22 +144,25 @@ def recommend(
         rankings = {
             name: rank_sources(library.vectors(method, name), target, center) for name in compared
         }
-        by_component |= rankings
+        by_component |= rankings | {
+            name: rank_sources(library.vectors(method, name), target, center)
+            for name in library.shared(method) if name not in rankings
+        }
         several = len(rankings) > 1
         by_method[method] = (
-            fuse(list(rankings.values()), RANK_FUSION_K) if several
+            fuse(list(rankings.values())) if several
             else next(iter(rankings.values()))
         )
         if rest := library.left_out(method, compared):
             left_out[method] = rest
     for name, scores in added.items():
-        by_method[name] = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
+        by_method[name] = by_score(scores)
     fused_methods = tuple(name for name in wanted if name in by_method)
     if not fused_methods:
         raise UserError(f"--components: none of them is of {', '.join(wanted)}")
-    fused = fuse([by_method[name] for name in fused_methods], RANK_FUSION_K)
+    fused = fuse([by_method[name] for name in fused_methods], neutral=True)
     return Recommendation(
-        target, by_component, by_method, fused, fused_methods, center, left_out
+        target, by_component, by_method, fused, fused_methods, center, left_out, notes
     )
 
 

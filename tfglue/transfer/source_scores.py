@@ -119,20 +119,30 @@ def estimate(
         read["states"] = _states(run, source, target.features, places, done)
     if any(one.reads == "probabilities" for one in chosen):
         read["probabilities"] = _probabilities(run, source, target, places)
-    return {
+    found = {
         name: one.function(read[one.reads], places.labels)
         for name, one in zip(estimators, chosen, strict=True)
         if read[one.reads] is not None
     }
+    for name, score in found.items():
+        if not np.isfinite(score):
+            raise UserError(
+                f"{run.folder.path}: {name} of {source.name} for {target.task.name} comes to "
+                f"{score}; leave the run or the estimator out"
+            )
+    return found
 
 
 def learning_curve(run: Run, task: str) -> float:
-    """`curve_gradient` of a run's history."""
+    """`curve_gradient` of a run's history. Raises UserError that names the run."""
     rows = run.folder.history()
     column = f"train_loss.{task}" if rows and f"train_loss.{task}" in rows[0] else "train_loss"
     points = [(float(row["update"]), float(row[column])) for row in rows if row.get(column)]
     progress, losses = zip(*points, strict=True) if points else ((), ())
-    return curve_gradient(progress, losses)
+    try:
+        return curve_gradient(progress, losses)
+    except UserError as error:
+        raise UserError(f"{run.folder.path}: {error}") from None
 
 
 def _states(run: Run, source: Task, features: Features, places: Places, done) -> np.ndarray:

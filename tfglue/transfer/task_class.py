@@ -11,7 +11,7 @@ CLASS_NAMES = {
 }
 
 _CLASS_OF_KIND = {
-    "classify": "CR", "regress": "CR", "answerable": "CR", "span": "QA", "tag": "SL",
+    "classify": "CR", "regress": "CR", "answerable": "CR", "rank": "CR", "span": "QA", "tag": "SL",
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tfglue.errors import UserError
 from tfglue.figure import new_figure, save_figure
 from tfglue.transfer.library import Library
 from tfglue.transfer.ranking import rank_sources
@@ -42,6 +43,8 @@ class TaskSpace:
         Nothing is drawn by chance, so the same library always gives the same picture.
         """
         compared = library.components(method, components)
+        if not compared:
+            raise UserError(f"--components: none of them is of {method}; there is nothing to map")
         names = sorted(library.members(method))
         place = {name: number for number, name in enumerate(names)}
         similarity = np.eye(len(names))
