@@ -15,7 +15,8 @@ on dev:
 
 Compare ``refined`` with ``longer``, ``distilled`` with ``student``, the others with ``direct``.
 Finished runs are noted in ``--results``, with their encoder and data, and not repeated;
-``--plot_only`` draws them.
+``--plot_only`` draws them. Processes side by side (``--first_seed``) take results of their own,
+whose lists are joined afterwards.
 """
 
 import argparse
@@ -44,13 +45,14 @@ def main() -> None:
     parser.add_argument("--tasks", default=TASKS)
     parser.add_argument("--arms", default=",".join(ARMS))
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first_seed", type=int, default=1)
     parser.add_argument("--output", type=Path, default=Path("saved_models/mtdnn"))
     parser.add_argument("--results", type=Path, default=Path("docs/results/mtdnn.json"))
     parser.add_argument("--plot", type=Path, default=Path("docs/mtdnn.png"))
     parser.add_argument("--plot_only", action="store_true")
     flags = parser.parse_args()
     quiet_tensorflow()
-    for seed in range(1, flags.seeds + 1):
+    for seed in range(flags.first_seed, flags.first_seed + flags.seeds):
         for task in () if flags.plot_only else flags.tasks.split(","):
             for arm in flags.arms.split(","):
                 if arm in OF_CLASSES and task == "stsb":

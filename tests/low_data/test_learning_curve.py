@@ -17,7 +17,7 @@ from tfglue.data.sources import SAMPLE_FOLDER
 from tfglue.low_data.curve_points import curve_points
 from tfglue.low_data.speed import Speed
 from tfglue.run_folder import RunFolder
-from tfglue.training.loop import TrainingLoop
+from tfglue.training.loop import Diverged, TrainingLoop
 
 SMALL_BERT = Path(__file__).parents[1] / "reference" / "small_bert"
 SAMPLE = (SAMPLE_FOLDER / "RTE" / "train.tsv").read_text(encoding="utf-8").splitlines()[1:]
@@ -213,6 +213,47 @@ def test_another_teacher_of_the_same_name_is_refused(tmp_path, sst_run, unmeasur
     save_file({name: 2 * value for name, value in tensors.items()}, head)
     error = fails(capsys, learning_curve, "--output", output, "--resume")
     assert f"teacher {teacher} is not what it was" in error
+
+
+@pytest.mark.slow
+def test_a_training_that_diverges_has_no_score_and_stops_nothing(
+    tmp_path, unmeasured, monkeypatch, capsys
+):
+    folder, trained, train_run = tmp_path / "curves", [], grid_run.train_run
+
+    def diverges(given, **options):
+        trained.append(given["output"])
+        if given["output"].endswith("12/seeds/1"):
+            Path(given["output"]).mkdir(parents=True)
+            raise Diverged("training diverged: the loss is nan after 2 updates")
+        return train_run(given, **options)
+
+    monkeypatch.setattr(grid_run, "train_run", diverges)
+    words = ["--task", "rte", "--start", "plain=tiny", "--train_examples", "4,12", "--seeds", "2",
+             *QUICK, "--output", str(folder)]
+    assert learning_curve.main(words) == 0
+    out = capsys.readouterr().out
+    assert "  no score: training diverged: the loss is nan" in out
+    assert "note: 1 run from plain diverged; means are over the others" in out
+    report = json.loads((folder / "learning_curve.json").read_text())
+    assert [(point["examples"], point["runs"]) for point in report["points"]] == [(4, 2), (12, 1)]
+    assert [row["score"] for row in records(folder / "scores.csv")].count("") == 1
+    number = len(trained)
+    assert learning_curve.main(["--output", str(folder), "--resume"]) == 0
+    assert len(trained) == number
+
+
+@pytest.mark.slow
+def test_if_all_diverge_there_is_nothing_to_report(tmp_path, unmeasured, monkeypatch, capsys):
+    def diverges(given, **options):
+        Path(given["output"]).mkdir(parents=True)
+        raise Diverged("training diverged: the loss is nan after 2 updates")
+
+    monkeypatch.setattr(grid_run, "train_run", diverges)
+    words = ["--task", "rte", "--start", "plain=tiny", "--train_examples", "4", *QUICK]
+    assert "every training diverged; lower --learning_rate" in fails(
+        capsys, learning_curve, *words, "--output", tmp_path / "curves"
+    )
 
 
 def test_means_and_deviations_over_seeds():

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from tfglue import grid_run, transfer_matrix
+from tfglue.training.loop import Diverged
 from tfglue.transfer.matrix_config import MatrixConfig
 from tfglue.transfer.matrix_plan import ALONE, MatrixPlan
 
@@ -79,3 +80,30 @@ def test_a_matrix_goes_on_where_it_stopped(tmp_path, capsys, monkeypatch):
         assert (folder / f"{picture}.png").is_file() and (folder / f"{picture}.csv").is_file()
     assert not list((folder / "targets").rglob("*.safetensors"))
     assert len(list((folder / "sources").glob("*/encoder.safetensors"))) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("eagerly")
+def test_a_training_that_diverges_has_no_score_and_stops_nothing(tmp_path, capsys, monkeypatch):
+    trained, train_run = [], grid_run.train_run
+
+    def diverges(given, **options):
+        trained.append(given["output"])
+        if "/targets/sst/rte/" in given["output"]:
+            (tmp_path / "matrix" / "targets" / "sst" / "rte" / "0").mkdir(parents=True)
+            raise Diverged("training diverged: the loss is nan after 2 updates")
+        return train_run(given, **options)
+
+    monkeypatch.setattr(grid_run, "train_run", diverges)
+    argv = [*words(tmp_path), "--sources", "sst,rte,pos,ner"]
+    assert transfer_matrix.main(argv) == 0
+    assert "  no score: training diverged: the loss is nan" in capsys.readouterr().out
+    folder = tmp_path / "matrix"
+    with open(folder / "scores.csv", newline="") as stream:
+        scores = {row["source"]: row["score"] for row in csv.DictReader(stream)}
+    assert scores["rte"] == "" and all(scores[name] for name in ("none", "pos", "ner"))
+    report = json.loads((folder / "matrix.json").read_text())
+    assert {row["source"] for row in report["scores"]} == {"none", "pos", "ner"}
+    number = len(trained)
+    assert transfer_matrix.main(["--output", str(folder), "--resume"]) == 0
+    assert len(trained) == number

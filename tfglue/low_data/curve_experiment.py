@@ -84,8 +84,11 @@ def _train(training: CurveTraining, plan: CurvePlan, folder: Path, say: Say) -> 
     rows, lines = [], []
     for row, new in training.rows():
         rows.append(row)
-        if new or len(rows) == len(plan.cells):
+        scored = any(row["score"] is not None for row in rows)
+        if scored and (new or len(rows) == len(plan.cells)):
             lines = write_report(folder, plan, training.planned, rows)
+    if not lines:
+        raise UserError("every training diverged; lower --learning_rate or raise --warmup")
     for line in lines:
         say(line)
     say(f"written: {folder / 'learning_curve.png'}, its table and README.md beside it")

@@ -20,14 +20,17 @@ def curve_points(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
     Returns:
         In the order of the rows, start by start; ``std`` is the sample standard deviation, None
-        for one run.
+        for one run. Rows without a score do not count, and make no point alone.
     """
     starts = list(dict.fromkeys(row["start"] for row in rows))
     sizes = sorted({(row["examples"], row["size"]) for row in rows})
     points = []
     for start in starts:
         for examples, size in sizes:
-            own = [row for row in rows if (row["start"], row["size"]) == (start, size)]
+            own = [
+                row for row in rows
+                if (row["start"], row["size"]) == (start, size) and row["score"] is not None
+            ]
             if own:
                 found = summary(own)
                 points.append({

@@ -29,7 +29,7 @@ def write_report(
         folder: of the learning curves.
         plan: what was asked for.
         planned: what every training was to be.
-        rows: of the trainings that are finished, at least one.
+        rows: of the trainings that are finished, at least one with a score.
 
     Returns:
         The table, as lines for people.
@@ -78,13 +78,22 @@ def _notes(
         )
     sizes = {row["size"]: set() for row in rows}
     for row in rows:
-        sizes[row["size"]].add(row["updates"])
+        if row["score"] is not None:
+            sizes[row["size"]].add(row["updates"])
     if any(len(updates) > 1 for updates in sizes.values()):
         notes.append("runs of one size made different numbers of updates; scores.csv has them")
     for start in plan.starts:
-        flat = sum(row["degenerate"] for row in rows if row["start"] == start.name)
+        own = [row for row in rows if row["start"] == start.name]
+        diverged = sum(row["score"] is None for row in own)
+        if diverged:
+            notes.append(
+                f"{_runs(diverged)} from {start.name} diverged; means are over the others"
+            )
+        flat = sum(bool(row["degenerate"]) for row in own)
         if flat:
-            notes.append(f"{flat} runs from {start.name} score no more than what learned nothing")
+            notes.append(
+                f"{_runs(flat)} from {start.name} with no more than what learned nothing scores"
+            )
     if len(plan.seeds) > 1:
         notes.append(
             "all seeds train on the same rows, so their spread is that of head, order and dropout; "
@@ -153,6 +162,10 @@ def _card(
         "",
     ]
     return "\n".join(lines)
+
+
+def _runs(count: int) -> str:
+    return f"{count} run{'s' * (count > 1)}"
 
 
 def _blank(value: Any) -> Any:

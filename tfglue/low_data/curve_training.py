@@ -13,6 +13,7 @@ from tfglue.manifest import identity
 from tfglue.run_folder import RunFolder
 from tfglue.scored_row import scored_row
 from tfglue.task_choice import Say
+from tfglue.training.loop import Diverged
 from tfglue.training.progress import clock
 
 
@@ -41,7 +42,10 @@ class CurveTraining:
         return [cell for cell in self.plan.cells if self._is_finished(cell)]
 
     def rows(self) -> Iterator[tuple[dict[str, Any], bool]]:
-        """Trains whatever is left; the row of every training, and whether it was trained now."""
+        """Trains whatever is left; the row of every training, and whether it was trained now.
+
+        Of one that diverges the row has no score.
+        """
         cells, spent, expected = self.plan.cells, 0.0, 0.0
         finished = set(self.finished())
         left = sum(self.planned.run(cell).seconds for cell in cells if cell not in finished)
@@ -51,6 +55,11 @@ class CurveTraining:
                 settings = self.plan.cell_settings(cell.start, cell.size, cell.seed)
                 try:
                     seconds = train_unless_finished(settings, self.folder / cell.folder)
+                except Diverged as error:
+                    self.say(f"  no score: {error}")
+                    left -= self.planned.run(cell).seconds
+                    yield self._row_without_score(cell), True
+                    continue
                 except UserError as error:
                     raise UserError(f"{cell}: {error}") from None
                 measured = self.planned.run(cell).seconds
@@ -78,13 +87,21 @@ class CurveTraining:
 
     def _row(self, cell: Cell) -> dict[str, Any]:
         """The row of a finished training, its weights gone if they are not to be kept."""
-        place, planned = RunFolder(self.folder / cell.folder), self.planned.run(cell)
-        task = self.planned.task
+        place, task = RunFolder(self.folder / cell.folder), self.planned.task
         # A kill while weights are dropped leaves some of them.
         if self.plan.config.keep_weights == "none" and place.keeps_weights:
             place.drop_weights()
-        found = scored_row(place, self.folder, task.name, task.main_metric)
+        return self._facts(cell) | scored_row(place, self.folder, task.name, task.main_metric)
+
+    def _row_without_score(self, cell: Cell) -> dict[str, Any]:
+        return self._facts(cell) | {
+            "seed": cell.seed, "run": str(cell.folder), "score": None, "metrics": {}, "floor": None,
+            "degenerate": None, "seconds": None, "updates": None,
+        }
+
+    def _facts(self, cell: Cell) -> dict[str, Any]:
+        planned = self.planned.run(cell)
         return {
             "start": cell.start.name, "size": Sizes.name(cell.size), "examples": planned.examples,
-            "share": planned.share, "metric": task.main_metric, **found,
+            "share": planned.share, "metric": self.planned.task.main_metric,
         }

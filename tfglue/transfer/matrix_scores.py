@@ -31,14 +31,19 @@ class MatrixScores:
 
     @classmethod
     def of(cls, rows: Iterable[Mapping[str, Any]]) -> "MatrixScores":
-        """From rows with ``target``, ``source``, ``seed``, ``metric`` and ``score``."""
+        """From rows with ``target``, ``source``, ``seed``, ``metric`` and ``score``.
+
+        A training that diverged has no score and does not count, nor does a target all of whose
+        sources did.
+        """
         scores: dict[str, dict[str, list[float]]] = {}
         metrics: dict[str, str] = {}
         for row in rows:
             of_target = scores.setdefault(row["target"], {})
-            of_target.setdefault(row["source"], []).append(float(row["score"]))
+            if row["score"] not in (None, ""):
+                of_target.setdefault(row["source"], []).append(float(row["score"]))
             metrics[row["target"]] = row["metric"]
-        return cls(scores, metrics)
+        return cls({name: own for name, own in scores.items() if set(own) - {ALONE}}, metrics)
 
     @classmethod
     def read(cls, path: Path) -> "MatrixScores":
@@ -49,7 +54,7 @@ class MatrixScores:
         rows = []
         for row in reader:
             try:
-                if not math.isfinite(float(row["score"])):
+                if row["score"] and not math.isfinite(float(row["score"])):
                     raise ValueError
             except (TypeError, ValueError):
                 raise UserError(

@@ -13,6 +13,7 @@ from tfglue.models.loaded_encoder import LoadedEncoder
 from tfglue.run import Run
 from tfglue.run_folder import RunFolder
 from tfglue.task_choice import Say
+from tfglue.training.loop import Diverged
 from tfglue.transfer.embedder import TaskSettings, embed_task, embed_text, encoder_facts
 from tfglue.transfer.embedding import MANIFEST, TaskEmbedding
 from tfglue.transfer.estimators import ESTIMATORS, data_size
@@ -150,7 +151,15 @@ class MatrixTraining:
         first = cell.seed == self.plan.config.seed
         through = "alone" if cell.source == ALONE else f"from {cell.source}"
         there = RunFolder(folder).is_finished()
-        self._train(f"{what}: {cell.target} {through}, seed {cell.seed}", folder, settings)
+        facts = {"target": cell.target, "source": cell.source, "seed": cell.seed}
+        try:
+            self._train(f"{what}: {cell.target} {through}, seed {cell.seed}", folder, settings)
+        except Diverged as error:
+            if cell.source == ALONE and first:  # TaskEmb of the target needs this one.
+                raise
+            self.say(f"  no score: {error}")
+            task = self.plan.declared[cell.target]
+            return facts | {"metric": task.main_metric, "score": None}
         if cell.source == ALONE and first:
             self._embed_run(cell.target, "targets", folder)
         place = RunFolder(folder)
@@ -162,10 +171,7 @@ class MatrixTraining:
         if not there:
             minutes = left * statistics.fmean(self._seconds[-20:]) / 60 if self._seconds else 0
             self.say(f"  {metric} {score:.4f}; about {minutes:.0f} minutes left")
-        return {
-            "target": cell.target, "source": cell.source, "seed": cell.seed, "metric": metric,
-            "score": score,
-        }
+        return facts | {"metric": metric, "score": score}
 
     def _embed_run(self, name: str, role: str, folder: Path) -> None:
         if self._embedded(role, "task", name):
