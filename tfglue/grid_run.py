@@ -2,6 +2,7 @@
 
 import gc
 import shlex
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,15 +12,11 @@ from typing import Any
 import tensorflow as tf
 
 from tfglue.config import TrainConfig
-from tfglue.files import read_text, write_text
 from tfglue.flags import checked
 from tfglue.folder_lock import locked
 from tfglue.run_folder import RunFolder
 from tfglue.trainer import train_run
 from tfglue.training.loop import Diverged, Interrupted
-
-DIVERGED = "diverged.txt"
-"""In the folder of a run whose loss was no longer finite: what was said of it."""
 
 
 @contextmanager
@@ -57,23 +54,22 @@ def train_unless_finished(settings: Mapping[str, Any], path: Path) -> float | No
         Seconds it took; None for a run that is finished already.
 
     Raises:
-        Diverged: it diverges, or did when it was trained before. One run of many has no score then,
-            and would have none if it was trained again.
+        Diverged: its loss is no longer finite. Nothing is left of it then, so that whoever goes on
+            with the grid trains it once more.
         UserError, KeyboardInterrupt: as `train_run` does.
     """
-    place, note = RunFolder(path), path / DIVERGED
+    place = RunFolder(path)
     if place.is_finished():
         return None
-    if note.is_file():
-        raise Diverged(read_text(note).strip())
+    gc.collect()  # Of a run that diverged the model lives on in what was raised.
     given = checked(
         {**settings, "output": str(path), "resume": place.is_run()}, TrainConfig, where="settings"
     )
     begin = time.monotonic()
     try:
         train_run(given, say=lambda line: None)
-    except Diverged as error:
-        write_text(note, f"{error}\n")
+    except Diverged:
+        shutil.rmtree(path)
         raise
     gc.collect()  # A model and its graphs refer to each other.
     return time.monotonic() - begin

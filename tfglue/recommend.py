@@ -131,21 +131,16 @@ def _added(
     if not wanted or not flags.runs:
         return added
     estimators = [one for one in wanted if one in ESTIMATORS]
-    if estimators and not _is_labelled(target, library):
-        problem = (
-            f"{target} has no labels here, which {', '.join(estimators)} need: it is known as "
-            "texts or vectors alone"
-        )
+    if estimators and (reason := _no_labels(target, library)):
+        problem = f"{reason}, which {', '.join(estimators)} need"
         if methods:
             raise UserError(f"--methods: {problem}; leave them out")
         print(f"not judged: {problem}")
-        wanted, estimators = ["curve_gradient"], []
+        estimators = []
     quiet_tensorflow()
     from tfglue.run import Run
-    from tfglue.transfer.source_scores import estimate, learning_curve
-    from tfglue.transfer.task_rows import rows_for_encoder
 
-    rows = None
+    others, rows = 0, None
     for name in flags.runs:
         opened = Run.open(name)
         for source in opened.tasks.values():
@@ -153,40 +148,69 @@ def _added(
             if called == target:
                 print(f"not judged: {name} is of {target}, the target itself")
                 continue
-            found: dict[str, float] = {}
-            if "curve_gradient" in wanted:
+            others += 1
+            for chosen in (["curve_gradient"] if "curve_gradient" in wanted else [], estimators):
+                if not chosen:
+                    continue
                 try:
-                    found["curve_gradient"] = learning_curve(opened, source.name)
+                    if chosen is estimators and rows is None:
+                        rows = _rows(flags, target, opened)
+                    found = _judged(opened, source, rows, chosen)
                 except UserError as error:
                     if methods:
                         raise
-                    print(f"not judged by curve_gradient: {error}")
-            if estimators:
-                if rows is None:
-                    settings: dict[str, Any] = {
-                        "task": target, "data": flags.data, "train_examples": flags.train_examples,
-                        "encoder": opened.folder.manifest()["encoder"]["name"],
-                    }
-                    given = {n: value for n, value in settings.items() if value is not None}
-                    positions = opened.encoder.max_sequence_length
-                    rows = rows_for_encoder(given, opened.tokenizer, positions, print, True)
-                found |= estimate(opened, source, rows, estimators)
-            for method, score in found.items():
-                added.setdefault(method, {})[called] = score
-    for method in wanted:
+                    print(f"not judged by {', '.join(chosen)}: {error}")
+                    found = {}
+                for method, score in found.items():
+                    added.setdefault(method, {})[called] = score
+    for method in wanted if methods else ():
         if method not in added:
-            problem = f"no source in --runs answers what {target} labels"
-            if methods:
-                raise UserError(f"--methods {method}: {problem}; leave it out")
-            print(f"not judged by {method}: {problem}")
+            problem = (
+                f"no source in --runs answers what {target} labels" if others
+                else f"--runs are all of {target}, the target"
+            )
+            raise UserError(f"--methods {method}: {problem}; leave it out")
     return added
 
 
-def _is_labelled(name: str, library) -> bool:
-    """Whether a task's labels can be had: texts that were embedded alone have none."""
+def _rows(flags: Namespace, target: str, opened):
+    """The labelled rows of the target."""
+    from tfglue.transfer.task_rows import rows_for_encoder
+
+    settings: dict[str, Any] = {
+        "task": target, "data": flags.data, "train_examples": flags.train_examples,
+        "encoder": opened.folder.manifest()["encoder"]["name"],
+    }
+    given = {n: value for n, value in settings.items() if value is not None}
+    positions = opened.encoder.max_sequence_length
+    return rows_for_encoder(given, opened.tokenizer, positions, print, True)
+
+
+def _judged(opened, source, rows, methods: Sequence[str]) -> dict[str, float]:
+    """Method -> score of one task of a run."""
+    from tfglue.transfer.source_scores import estimate, learning_curve
+
+    if "curve_gradient" in methods:
+        return {"curve_gradient": learning_curve(opened, source.name)}
+    found = estimate(opened, source, rows, methods)
+    for method in methods:
+        if method not in found:
+            print(
+                f"not judged by {method}: {source.name} answers other questions than "
+                f"{rows.task.name}"
+            )
+    return found
+
+
+def _no_labels(name: str, library) -> str | None:
+    """Why a task's labels cannot be had here, or None where they may be."""
     from tfglue import tasks
 
-    return tasks.find(name) is not None and not library.is_text_alone(name)
+    if library.is_text_alone(name):
+        return f"{name} was embedded from texts without labels"
+    if tasks.find(name) is None:
+        return f"{name} is no declared task, so nothing is known of its labels"
+    return None
 
 
 def _write(folder: Path, found, library, components: Sequence[str]) -> None:

@@ -1,7 +1,6 @@
 """``--intermediate auto``: the intermediate task, as the embeddings of a library recommend it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 import keras
@@ -24,7 +23,6 @@ from tfglue.trainer import train_run
 from tfglue.transfer.embedder import (
     EncoderFacts,
     TaskSettings,
-    check_embeddable,
     embed_task,
     embed_text,
     encoder_facts,
@@ -32,7 +30,9 @@ from tfglue.transfer.embedder import (
 from tfglue.transfer.embedding import TaskEmbedding
 from tfglue.transfer.library import Library
 from tfglue.transfer.recommendation import FORMAT, Recommendation, recommend
+from tfglue.transfer.task_class import check_embeddable
 from tfglue.transfer.task_rows import rows_for_encoder, rows_of_run
+from tfglue.transfer.text_embedding import PER
 
 RECORD = "recommendation.json"
 """Beside the runs of the experiment: what was predicted, and what was taken."""
@@ -128,7 +128,7 @@ def _embed_text(
     rows = rows_for_encoder(
         _of_target(given), tokenizer, loaded.encoder.max_sequence_length, lambda line: None
     )
-    per = member.manifest["settings"]["per"]
+    per = _settings(member)["per"]
     say(f"embedding {target} by text: {len(rows.features)} rows")
     place = folder.path / TARGET / "text"
     return embed_text(loaded.encoder, facts, rows, target, place, per)
@@ -138,9 +138,7 @@ def _embed_task(
     target: str, member: TaskEmbedding, given: Mapping[str, Any], folder: RunFolder,
     callbacks: Sequence[keras.callbacks.Callback], say: Say,
 ) -> TaskEmbedding:
-    settings = {
-        name: value for name, value in member.manifest["settings"].items() if name != "max_length"
-    }
+    settings = TaskSettings(**_settings(member))
     place = RunFolder(folder.path / TARGET / "run")
     say(f"TaskEmb needs a run of {target} itself")
     own = _of_target(given) | {"output": str(place.path), "resume": place.is_run()}
@@ -148,9 +146,7 @@ def _embed_task(
     task = run.task(target)
     rows = rows_of_run(run, task, given.get("data"))
     say(f"embedding {target} by task: {len(rows.features)} rows")
-    return embed_task(
-        run, task, rows, folder.path / TARGET / "task", TaskSettings(**settings)
-    )
+    return embed_task(run, task, rows, folder.path / TARGET / "task", settings)
 
 
 def _check_member(member: TaskEmbedding, facts: EncoderFacts) -> None:
@@ -171,15 +167,24 @@ def _check_member(member: TaskEmbedding, facts: EncoderFacts) -> None:
             f"--encoder {facts.name}: not the encoder that {member.where} is of "
             f"({known['name']}); {mend}, or embed the library anew"
         )
-    settings = member.manifest["settings"]
-    needed = {"per"} if member.manifest["method"] == "text" else set()
-    allowed = {"per"} if needed else {field.name for field in fields(TaskSettings)}
-    wrong = (needed - set(settings)) | (set(settings) - allowed - {"max_length"})
-    if wrong:
+    _settings(member)
+
+
+def _settings(member: TaskEmbedding) -> dict[str, Any]:
+    """How an embedding was made, but for the length. Raises UserError where that is not known."""
+    found = {n: value for n, value in member.manifest["settings"].items() if n != "max_length"}
+    try:
+        if member.manifest["method"] == "task":
+            TaskSettings(**found)
+        elif found.get("per") not in PER or len(found) > 1:
+            raise TypeError
+    except (TypeError, UserError) as error:
+        reason = f" ({error})" if isinstance(error, UserError) else ""
         raise UserError(
-            f"{member.where}: manifest.json: settings: {', '.join(sorted(wrong))} missing or "
-            "unknown; embed the task again"
-        )
+            f"{member.where}: manifest.json: settings: nothing can be embedded alike{reason}; "
+            "embed the library's tasks again"
+        ) from None
+    return found
 
 
 def _of_target(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -239,8 +239,9 @@ def test_a_training_that_diverges_has_no_score_and_stops_nothing(
     assert [(point["examples"], point["runs"]) for point in report["points"]] == [(4, 2), (12, 1)]
     assert [row["score"] for row in records(folder / "scores.csv")].count("") == 1
     number = len(trained)
+    assert not cell(folder, "plain", 12, 1).exists()
     assert learning_curve.main(["--output", str(folder), "--resume"]) == 0
-    assert len(trained) == number
+    assert trained[number:] == [str(cell(folder, "plain", 12, 1))]
 
 
 @pytest.mark.slow

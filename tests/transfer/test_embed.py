@@ -132,6 +132,27 @@ def test_sources_are_judged_by_their_runs(library, runs, capsys):
     assert "no source in --runs answers what sst labels" in capsys.readouterr().err
 
 
+def test_without_methods_runs_are_judged_in_every_way_they_can_be(library, runs, tmp_path, capsys):
+    words = ["--task", "squad2", "--library", str(library), "--data", "sample", "--train_examples",
+             "24", "--output", str(tmp_path / "report"), "--runs", str(runs / "pos")]
+    assert recommend.main(words) == 0
+    out = capsys.readouterr().out
+    assert "not judged by leep: pos answers other questions than squad2" in out
+    assert "by text + curve_gradient + logme + h_score + knn" in out
+    assert "has no embedding of squad2 by task, so sources are not compared by it" in out
+    report = json.loads((tmp_path / "report" / "recommendation.json").read_text())
+    places = [row["source"] for row in report["fused"]]
+    # Known to five methods is no merit of its own.
+    assert set(places) == {"sst", "pos", "stsb"} and len(report["fused_of"]) == 5
+    assert recommend.main([*words[:4], "--data", str(tmp_path), *words[-2:]]) == 0
+    out = capsys.readouterr().out
+    assert "not judged by logme, h_score, knn, leep, nce: " in out and "by text + curve_gr" in out
+    assert recommend.main([*words[:4], "--methods", "leep", "--runs", str(runs / "pos")]) == 2
+    words = ["--task", "pos", "--library", str(library), "--methods", "logme", "--runs"]
+    assert recommend.main([*words, str(runs / "pos")]) == 2
+    assert "--runs are all of pos, the target" in capsys.readouterr().err
+
+
 def test_heads_of_sources_are_judged_by_their_answers(runs, tmp_path):
     """LEEP and NCE from the command line, against the model asked row by row."""
     for seed, name in enumerate(("RTE", "SST-2", "MNLI")):
@@ -179,10 +200,12 @@ def test_the_source_is_chosen_and_the_chain_trained_and_restarted(library, tmp_p
     # The target is embedded as the library's tasks were, and held against them.
     own = {name: TaskEmbedding.read(output / "target" / name) for name in ("text", "task")}
     assert own["task"].manifest["settings"]["granularity"] == "token"
-    outputs = {f"encoder.layer.{layer}.layer_output" for layer in (0, 1)}
-    assert set(record["components"]) == {"avg_sequence_output"} | outputs
+    # Every activation that all tasks have: words have no cls_output.
+    layers = {f"encoder.layer.{layer}.{what}_output" for layer in (0, 1)
+              for what in ("layer", "multihead")}
+    assert set(record["components"]) == {"avg_sequence_output", "pooled_output"} | layers
     for component, ranking in record["components"].items():
-        method = "task" if component in outputs else "text"
+        method = "task" if component in layers else "text"
         vectors = {
             place.name: np.load(place / f"{component}.npy")
             for place in (library / method).iterdir()

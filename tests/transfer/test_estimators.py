@@ -103,6 +103,8 @@ def test_with_few_rows_the_shrunk_h_score_tells_signal_from_noise(random):
     assert shrunk_h_score(features, labels) > max(noise) + 0.05
     with pytest.raises(UserError, match="50 rows of 128 units tell nothing"):
         h_score(features, labels)
+    flat = features[:, :3] @ random.normal(size=(3, 128))  # Of little rank it does tell.
+    assert h_score(flat, labels) == pytest.approx(h_score(features[:, :3], labels))
 
 
 def test_neighbours_are_those_of_scikit_learn(random):

@@ -1,6 +1,7 @@
 """Libraries of embeddings: what is read, and what is refused."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,13 +83,24 @@ def test_bare_folders_of_one_name_are_named_by_what_tells_them_apart(tmp_path, i
     assert set(library.members("task")) == {"NER", "RTE"}
 
 
+def test_two_bare_folders_of_one_task_are_too_many(tmp_path):
+    for seed, place in enumerate(("run1", "run2")):
+        write_bare(tmp_path / place, "RTE", seed)
+    with pytest.raises(UserError, match="two embeddings of RTE by text"):
+        Library.read(tmp_path)
+
+
 def test_links_are_followed_but_not_round_in_circles(tmp_path):
     for seed, name in enumerate(("RTE", "NER")):
         write_bare(tmp_path / "elsewhere", name, seed)
         (tmp_path / "library").mkdir(exist_ok=True)
         (tmp_path / "library" / name).symlink_to(tmp_path / "elsewhere" / name)
     (tmp_path / "elsewhere" / "NER" / "up").symlink_to(tmp_path / "library")
-    assert Library.read(tmp_path / "library").names == ["NER", "RTE"]
+    (tmp_path / "elsewhere" / "NER" / "round").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "RTE" / "itself").symlink_to(tmp_path / "elsewhere" / "RTE")
+    write_bare(tmp_path / "library", "SST", 3)
+    (tmp_path / "library" / "latest").symlink_to(tmp_path / "library" / "SST")
+    assert Library.read(tmp_path / "library").names == ["NER", "RTE", "SST"]
 
 
 def test_a_batch_of_one_is_no_other_shape_and_hidden_files_are_none(tmp_path):
@@ -110,10 +122,25 @@ def test_weights_that_nobody_compares_stay_on_disk_unread(tmp_path):
     np.save(place / "embeddings.word_embeddings.weight.npy", np.full(8, np.nan))
     library = Library.read(tmp_path)
     for one in library.members("task").values():
-        assert all(isinstance(vector, np.memmap) for vector in one.vectors.values())
+        kept = {name for name, vector in one.vectors.items() if isinstance(vector, np.ndarray)}
+        assert kept == set(OUTPUTS) and len(one.vectors) == 1 + len(kept)
     assert library.components("task") == list(OUTPUTS)
     with pytest.raises(UserError, match=r"NER: embeddings\.word_embeddings\.weight holds NaN"):
         library.vectors("task", "embeddings.word_embeddings.weight")
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are counted in /proc")
+def test_a_library_of_many_files_keeps_none_open(tmp_path):
+    names = [f"encoder.layer.{layer}.output.dense.weight" for layer in range(30)]
+    for seed, name in enumerate(("RTE", "NER", "SST")):
+        write_bare(tmp_path, name, seed, names)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    library = Library.read(tmp_path)
+    assert library.components("task") == sorted(names)
+    ranking = rank_sources(library.vectors("task", names[3]), "RTE")
+    own = {name: vectors(seed, names)[names[3]] for seed, name in enumerate(("RTE", "NER", "SST"))}
+    assert ranking == rank_sources(own, "RTE")
+    assert len(list(Path("/proc/self/fd").iterdir())) < before + 10
 
 
 def test_a_folder_of_arrays_is_no_library(tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import pytest
 
@@ -82,28 +83,60 @@ def test_a_matrix_goes_on_where_it_stopped(tmp_path, capsys, monkeypatch):
     assert len(list((folder / "sources").glob("*/encoder.safetensors"))) == 3
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("eagerly")
-def test_a_training_that_diverges_has_no_score_and_stops_nothing(tmp_path, capsys, monkeypatch):
+def diverging(monkeypatch, *places):
+    """Trainings in these folders diverge; the list of all that are begun."""
     trained, train_run = [], grid_run.train_run
 
     def diverges(given, **options):
         trained.append(given["output"])
-        if "/targets/sst/rte/" in given["output"]:
-            (tmp_path / "matrix" / "targets" / "sst" / "rte" / "0").mkdir(parents=True)
+        if given["output"].endswith(places):
+            Path(given["output"]).mkdir(parents=True)
             raise Diverged("training diverged: the loss is nan after 2 updates")
         return train_run(given, **options)
 
     monkeypatch.setattr(grid_run, "train_run", diverges)
-    argv = [*words(tmp_path), "--sources", "sst,rte,pos,ner"]
-    assert transfer_matrix.main(argv) == 0
-    assert "  no score: training diverged: the loss is nan" in capsys.readouterr().out
+    return trained
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("eagerly")
+def test_a_training_that_diverges_has_no_score_and_stops_nothing(tmp_path, capsys, monkeypatch):
+    trained = diverging(monkeypatch, "targets/sst/rte/0")
+    assert transfer_matrix.main([*words(tmp_path), "--sources", "sst,rte,pos,ner"]) == 0
+    out = capsys.readouterr().out
+    assert "  no score: training diverged: the loss is nan" in out
+    assert "diverged, and does not count: sst from rte with seed 0" in out
     folder = tmp_path / "matrix"
     with open(folder / "scores.csv", newline="") as stream:
         scores = {row["source"]: row["score"] for row in csv.DictReader(stream)}
     assert scores["rte"] == "" and all(scores[name] for name in ("none", "pos", "ner"))
     report = json.loads((folder / "matrix.json").read_text())
     assert {row["source"] for row in report["scores"]} == {"none", "pos", "ner"}
-    number = len(trained)
+    page = (folder / "report.html").read_text()
+    assert "text + task" in page and "pooled_output" not in page
+    # It is tried again.
+    del trained[:]
     assert transfer_matrix.main(["--output", str(folder), "--resume"]) == 0
-    assert len(trained) == number
+    assert [Path(name).parent.name for name in trained] == ["rte"]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("eagerly")
+def test_what_cannot_be_judged_is_said(tmp_path, capsys, monkeypatch):
+    trained = diverging(monkeypatch, "targets/sst/rte/0", "sources/pos")
+    assert transfer_matrix.main(words(tmp_path)) == 2
+    error = capsys.readouterr().err
+    assert "source pos: training diverged" in error and "another learning rate" in error
+    folder = tmp_path / "matrix"
+    assert not (folder / "targets").exists() and not (folder / "sources" / "pos").exists()
+    monkeypatch.undo()
+    del trained[:]
+    diverging(monkeypatch, "targets/sst/rte/0")
+    assert transfer_matrix.main(["--output", str(folder), "--resume"]) == 0
+    assert "no target has scores from two sources" in capsys.readouterr().out
+    assert json.loads((folder / "matrix.json").read_text())["methods"] == []
+    monkeypatch.undo()
+    diverging(monkeypatch, "targets/sst/rte/0", "targets/sst/pos/0")
+    (folder / "targets" / "sst" / "pos").rename(tmp_path / "lost")
+    assert transfer_matrix.main(["--output", str(folder), "--resume"]) == 2
+    assert "no target has a score from any source" in capsys.readouterr().err

@@ -48,7 +48,7 @@ def test_means_and_gains(scores, tmp_path):
     assert scores.gains("a") == pytest.approx({"b": 0.2, "c": -0.2, "q": 0.6})
     write_scores(rows(), tmp_path / "scores.csv")
     assert MatrixScores.read(tmp_path / "scores.csv") == scores
-    for score in ("much", "nan"):
+    for score in ("much", "nan", "None"):
         file = tmp_path / "scores.csv"
         file.write_text(f"target,source,seed,metric,score\na,b,0,acc,{score}\n")
         with pytest.raises(UserError, match=rf"{file}:2: score: expected a number, not '{score}'"):

@@ -96,7 +96,7 @@ def test_scores_alone_are_a_ranking():
     guess = {"A": 0.1, "B": 0.9, "C": 0.1, "D": -2.0}
     pairs = by_score(guess)
     assert ranks(guess) == ranks(pairs) == {"B": 1, "A": 2.5, "C": 2.5, "D": 4}
-    assert fuse([guess]) == fuse({"mine": pairs})
+    assert fuse([guess]) == fuse({"mine": pairs}) == fuse(guess)
     for measure in (average_rank, ndcg, lambda *one: regret(*one, 2)):
         assert measure(guess, TRUE) == measure(pairs, TRUE) == measure({"t": guess}, {"t": TRUE})
 
@@ -159,6 +159,7 @@ def test_sources_without_a_score_do_not_count():
         (lambda: average_rank("BADC", TRUE | {"C": np.nan}), "score of C is NaN"),
         (lambda: regret([("A", np.nan), ("B", 1)], {"A": 1, "B": 0}), "score of A is NaN"),
         (lambda: regret("AB", {}), "none of the sources"),
+        (lambda: min_max_scaled({"B": 1.0, "A": np.nan}), "score of A is NaN"),
     ],
 )
 def test_mistakes(call, message):

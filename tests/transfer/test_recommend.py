@@ -156,13 +156,19 @@ def test_a_target_from_elsewhere_takes_the_place_of_its_own_in_the_library(libra
     assert report["target"] == "mine" and len(report["fused"]) == 5
 
 
-@pytest.mark.parametrize("name", ["mine", "mrpc"])
-def test_texts_without_labels_are_not_judged_by_estimators(library, name, capsys):
-    write(library, name, 9, kind=None)
+@pytest.mark.parametrize(
+    ("name", "kind", "reason"),
+    [
+        ("mine", None, "mine was embedded from texts without labels, which logme need"),
+        ("mrpc", None, "mrpc was embedded from texts without labels, which logme need"),
+        ("mine", "classify", "mine is no declared task, so nothing is known of its labels"),
+    ],
+)
+def test_what_has_no_labels_is_not_judged_by_estimators(library, name, kind, reason, capsys):
+    write(library, name, 9, kind=kind)
     words = ["--task", name, "--library", str(library), "--runs", "none"]
     assert recommend.main([*words, "--methods", "logme,text"]) == 2
-    error = capsys.readouterr().err
-    assert f"--methods: {name} has no labels here, which logme need" in error
+    assert f"--methods: {reason}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -108,9 +108,15 @@ def _card(
     folder: Path, plan: CurvePlan, planned: PlannedCurve, facts: Mapping[str, Any]
 ) -> str:
     header, *body = shown_table(facts["points"])
-    size = facts["points"][-1]["size"]
-    around = {name: folder / "starts" / name / size for name in facts["starts"]}
-    compared = " ".join(f"{name}={shlex.quote(str(path))}" for name, path in around.items())
+    reached = {(point["start"], point["size"]) for point in facts["points"]}
+    shared = [
+        point["size"] for point in facts["points"]
+        if all((name, point["size"]) in reached for name in facts["starts"])
+    ]
+    compared = " ".join(
+        f"{name}={shlex.quote(str(folder / 'starts' / name / size))}"
+        for size in shared[-1:] for name in facts["starts"]
+    )
     lines = [
         f"# {facts['task']}: learning curves of {', '.join(facts['starts'])}",
         "",
@@ -147,7 +153,7 @@ def _card(
         "```sh",
         facts["command"],
         f"python -m tfglue.learning_curve --output {shlex.quote(os.fspath(folder))} --resume",
-        f"python -m tfglue.compare {compared}",
+        *([f"python -m tfglue.compare {compared}"] if compared else []),
         "```",
         "",
         "## Settings of every training",

@@ -53,16 +53,17 @@ class CurveTraining:
             if cell not in finished:
                 self.say(f"{number} of {len(cells)}: {cell}")
                 settings = self.plan.cell_settings(cell.start, cell.size, cell.seed)
+                measured, seconds = self.planned.run(cell).seconds, None
                 try:
                     seconds = train_unless_finished(settings, self.folder / cell.folder)
                 except Diverged as error:
                     self.say(f"  no score: {error}")
-                    left -= self.planned.run(cell).seconds
-                    yield self._row_without_score(cell), True
-                    continue
                 except UserError as error:
                     raise UserError(f"{cell}: {error}") from None
-                measured = self.planned.run(cell).seconds
+                if seconds is None:
+                    left -= measured
+                    yield self._row_without_score(cell), True
+                    continue
                 # What is left takes as much longer than was measured as what is done has taken.
                 spent, expected, left = spent + seconds, expected + measured, left - measured
                 row = self._row(cell)

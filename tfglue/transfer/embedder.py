@@ -19,6 +19,7 @@ from tfglue.transfer.embedding import TaskEmbedding, write_embedding
 from tfglue.transfer.fisher import GRANULARITIES, TaskFisher
 from tfglue.transfer.fisher_batches import FINETUNE, FisherBatches
 from tfglue.transfer.likelihood import FISHERS, read_likelihood
+from tfglue.transfer.task_class import check_embeddable
 from tfglue.transfer.task_rows import TaskRows
 from tfglue.transfer.text_embedding import PER, text_embedding
 from tfglue.transfer.weight_scores import scorable
@@ -166,15 +167,6 @@ def embed_task(
         "vanished": sorted(ours.get(name, name) for name in fisher.vanished),
     }
     return write_embedding(folder, task.name, vectors, facts)
-
-
-def check_embeddable(task: Task) -> None:
-    """Raises UserError for a task that TaskEmb is not defined of: rows that share one loss."""
-    if task.kind == "rank":
-        raise UserError(
-            f"{task.name}: candidates of a query share one loss, and TaskEmb is of rows that have "
-            "each their own; embed it with --method text, or a task with a label a row"
-        )
 
 
 def encoder_facts(name: str, encoder: BertEncoder) -> EncoderFacts:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,6 +14,22 @@ from tfglue.transfer.components import METHODS, is_activation
 
 FORMAT = "tfglue.embedding.v1"
 MANIFEST = "manifest.json"
+
+@dataclass(frozen=True)
+class ArrayFile:
+    """An array of weights, which is read whenever it is used: it may be large.
+
+    Args:
+        path: its ``.npy`` file.
+        shape: as the file says.
+    """
+
+    path: Path
+    shape: tuple[int, ...]
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        return np.asarray(_array(self.path), dtype)
+
 
 _FORM = {
     "format": str, "method": str, "name": str, "kind": (str, None),
@@ -30,13 +46,13 @@ class TaskEmbedding:
 
     Args:
         name: of the task.
-        vectors: component -> array.
+        vectors: component -> array, or `ArrayFile`.
         manifest: what is known of how they were made; None of files that came without it.
         where: the folder, for messages.
     """
 
     name: str
-    vectors: Mapping[str, np.ndarray]
+    vectors: Mapping[str, np.ndarray | ArrayFile]
     manifest: Mapping[str, Any] | None
     where: str = ""
 
@@ -60,8 +76,7 @@ class TaskEmbedding:
     def read(cls, folder: Path) -> "TaskEmbedding":
         """Reads a folder with or without a manifest.
 
-        Arrays stay on disk until they are used. Those of weights may be large, and are checked by
-        whoever compares them.
+        Weights stay on disk until they are used, and are checked by whoever compares them.
 
         Raises:
             UserError: a file is missing, damaged or not as the manifest says, or the vector of an
@@ -84,7 +99,10 @@ class TaskEmbedding:
                     f"{folder}: {', '.join(wrong[:3])} missing or not of this embedding; restore "
                     "the folder"
                 )
-        vectors = {name: _read_vector(path) for name, path in files.items()}
+        vectors = {
+            name: _array(path) if is_activation(name) else _array_file(path)
+            for name, path in files.items()
+        }
         for name, vector in vectors.items():
             if manifest is not None and list(vector.shape) != manifest["components"][name]:
                 raise UserError(
@@ -102,17 +120,17 @@ class TaskEmbedding:
         return None if self.manifest is None else self.manifest["kind"]
 
 
-def check_vector(name: str, vector: np.ndarray, where: str) -> None:
+def check_vector(name: str, vector: np.ndarray | ArrayFile, where: str) -> None:
     """Raises UserError for NaN, and for an activation's vector of one and the same number.
 
     Of a head's weights (two classes, biases) equal scores are as it should be.
     """
-    mend = f"embed the task again, or take {name}.npy out of the folder"
-    if not np.isfinite(vector).all():
-        raise UserError(f"{where}: {name} holds NaN or infinite numbers; {mend}")
-    if is_activation(name) and (vector.size < 2 or vector.max() == vector.min()):
+    values = np.asarray(vector)
+    if not np.isfinite(values).all():
+        raise UserError(f"{where}: {name} holds NaN or infinite numbers; embed the task again")
+    if is_activation(name) and (values.size < 2 or values.max() == values.min()):
         raise UserError(
-            f"{where}: {name} is constant, so nothing can be compared with it; {mend}"
+            f"{where}: {name} is constant, so nothing can be compared with it; embed the task again"
         )
 
 
@@ -136,9 +154,13 @@ def _read_manifest(folder: Path) -> dict[str, Any] | None:
     return content
 
 
-def _read_vector(path: Path) -> np.ndarray:
+def _array_file(path: Path) -> ArrayFile:
+    return ArrayFile(path, _array(path, "r").shape)  # Mapped, so that the header alone is read.
+
+
+def _array(path: Path, mode: Literal["r"] | None = None) -> np.ndarray:
     try:
-        vector = np.load(path, mmap_mode="r", allow_pickle=False)
+        vector = np.load(path, mmap_mode=mode, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise UserError(
             f"{path}: cannot be read as an array ({str(error).splitlines()[0]}); restore the file"

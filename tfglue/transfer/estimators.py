@@ -52,17 +52,17 @@ def h_score(features: ArrayLike, labels: ArrayLike) -> float:
     """tr(cov(f)^-1 cov(E[f | y])) (Bao et al. 2019): variance between classes over all of it.
 
     Raises:
-        UserError: there are no more rows than units. Then any features score one less than the
-            number of classes, whatever they are.
+        UserError: centred features have all the rank that there are rows for. Then they score one
+            less than the number of classes, whatever they are.
     """
     features, labels = _checked(features, labels)
     rows, units = features.shape
-    if rows <= units + 1:
+    centred, between = _between_classes(features, labels)
+    if rows <= units + 1 and np.linalg.matrix_rank(centred) == rows - 1:
         raise UserError(
             f"H-score: {rows} rows of {units} units tell nothing; take more than {units + 1} rows, "
             "or shrunk_h_score"
         )
-    centred, between = _between_classes(features, labels)
     covariance = centred.T @ centred / rows
     return float(np.trace(np.linalg.pinv(covariance, hermitian=True) @ between))
 

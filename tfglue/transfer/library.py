@@ -77,10 +77,8 @@ class Library:
 
     def is_text_alone(self, name: str) -> bool:
         """Whether a task is known as texts without labels."""
-        return any(
-            members[name].manifest is not None and members[name].kind is None
-            for members in self.by_method.values() if name in members
-        )
+        own = [members[name] for members in self.by_method.values() if name in members]
+        return all(one.manifest is not None and one.kind is None for one in own)
 
     def sizes(self) -> dict[str, int]:
         """Task -> number of examples that it was embedded with, where a manifest says it."""

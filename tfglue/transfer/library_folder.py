@@ -1,21 +1,23 @@
 """The embeddings in a folder, of our own and of other programs."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from tfglue import tasks
 from tfglue.errors import UserError
 from tfglue.transfer.components import AVERAGE, is_activation
 from tfglue.transfer.embedding import TaskEmbedding
 
 
 def embeddings_under(root: Path) -> list[TaskEmbedding]:
-    """All embeddings at any depth, links followed and hidden files left out.
+    """All embeddings at any depth, hidden files left out, and links followed that lead outside.
 
     A folder that holds ``.npy`` files is one. It is named by its manifest or, without one, by its
-    own name. Where several would have one name and the same files (``rte/text`` and ``sst/text``),
-    those without a manifest are named by the first part of their paths that tells them apart.
+    own name. Where several folders without one have a name and a file in common, and the name is
+    that of no task (``rte/text`` and ``sst/text``), all folders of that name are named by the first
+    part of their paths that tells them apart.
 
     Raises:
         UserError: one is damaged, or the files of the folder itself are no components.
@@ -33,30 +35,36 @@ def _named(embeddings: Sequence[TaskEmbedding], root: Path) -> list[TaskEmbeddin
                 f"--library {root}: holds {', '.join(sorted(one.vectors)[:3])} as files; expected "
                 f"a folder for each task, with files named by what they are of, as {AVERAGE}.npy"
             )
-    if not _clash([(one.name, one) for one in bare]):
-        return list(embeddings)
-    for place in range(min(map(len, paths.values()))):
-        names = [(paths[one.where][place], one) for one in bare]
-        if not _clash(names):
-            found = {one.where: replace(one, name=name) for name, one in names}
-            return [found.get(one.where, one) for one in embeddings]
-    return list(embeddings)
-
-
-def _clash(named: Sequence[tuple[str, TaskEmbedding]]) -> bool:
-    """Whether two folders of one name have a file of one name."""
-    files = [(name, component) for name, one in named for component in one.vectors]
-    return len(set(files)) < len(files)
+    names: dict[str, str] = {}
+    for name in {one.name for one in bare}:
+        alike = [one for one in bare if one.name == name]
+        files = [component for one in alike for component in one.vectors]
+        if len(set(files)) == len(files) or tasks.find(name):
+            continue
+        for parts in zip(*(paths[one.where] for one in alike), strict=False):
+            if len(set(parts)) == len(parts):
+                names |= {one.where: part for one, part in zip(alike, parts, strict=True)}
+                break
+    return [replace(one, name=names.get(one.where, one.name)) for one in embeddings]
 
 
 def _folders(root: Path) -> Iterator[Path]:
-    """Folders that hold arrays, hidden ones left out."""
+    """Folders that hold arrays, each of them once."""
+    inside = root.resolve()
     for path, folders, files in os.walk(root, followlinks=True):
-        above = {folder.resolve() for folder in (Path(path), *Path(path).parents)}
+        way = {folder.resolve() for folder in (Path(path), *Path(path).parents)}
+        above = {*way, *(folder for place in way for folder in place.parents)}
         folders[:] = sorted(
             name for name in folders
-            # A link to a folder that it is in would never end.
-            if not name.startswith(".") and Path(path, name).resolve() not in above
+            if not name.startswith(".") and not _leads_back(Path(path, name), inside, above)
         )
         if any(name.endswith(".npy") and not name.startswith(".") for name in files):
             yield Path(path)
+
+
+def _leads_back(folder: Path, inside: Path, above: Collection[Path]) -> bool:
+    """Whether it is a link to something that is read without it, or that it is in itself."""
+    if not folder.is_symlink():
+        return False
+    place = folder.resolve()
+    return place in above or place == inside or inside in place.parents

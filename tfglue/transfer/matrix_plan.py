@@ -15,8 +15,8 @@ from tfglue.resolution import resolve
 from tfglue.task_choice import choose_tasks
 from tfglue.tasks.task import Task
 from tfglue.training_recipe import read_recipe
-from tfglue.transfer.embedder import check_embeddable
 from tfglue.transfer.matrix_config import MatrixConfig
+from tfglue.transfer.task_class import check_embeddable
 
 ALONE = "none"
 """Stands for the source where a target is trained without one."""

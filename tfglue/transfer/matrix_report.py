@@ -6,8 +6,9 @@ from typing import Any
 
 from tfglue.aligned_table import aligned_table
 from tfglue.comma_separated import csv_of_records
+from tfglue.errors import UserError
 from tfglue.files import write_json, write_text
-from tfglue.transfer.components import layer_of_output
+from tfglue.transfer.components import is_activation
 from tfglue.transfer.html_report import HtmlReport
 from tfglue.transfer.library import Library
 from tfglue.transfer.matrix_pictures import (
@@ -52,6 +53,11 @@ def write_report(
     Returns:
         Lines for people: the table of methods.
     """
+    if not scores.scores:
+        raise UserError(
+            "no target has a score from any source, since all of these trainings diverged; begin "
+            "another matrix, with a lower learning rate in its --target_recipe"
+        )
     methods = evaluate_methods(predictions, scores, classes)
     chosen = choices(predictions, scores)
     write_json(folder / "matrix.json", {
@@ -64,6 +70,8 @@ def write_report(
     report = HtmlReport("Transfer between tasks")
     report.paragraph(", ".join(f"{name} {value}" for name, value in facts["settings"].items()
                                if value is not None))
+    if scores.diverged:
+        report.paragraph(f"Trainings that diverged and do not count: {', '.join(scores.diverged)}")
     report.heading("How well each method predicted it")
     report.paragraph(
         "Means over targets, 95 % bootstrap intervals over targets in brackets. Rank of the best "
@@ -84,8 +92,11 @@ def write_report(
     report.heading("Scores")
     report.table(scores.table())
     report.write(folder / "report.html")
+    lines = [f"diverged, and does not count: {name}" for name in scores.diverged]
+    if not whole:
+        return [*lines, "no target has scores from two sources, so no method can be judged"]
     cells = [list(_shown(whole[0]))] + [list(_shown(row).values()) for row in whole]
-    return aligned_table([[str(cell) for cell in row] for row in cells], [0])
+    return [*lines, *aligned_table([[str(cell) for cell in row] for row in cells], [0])]
 
 
 def _pictures(folder, report, scores, predictions, chosen, classes) -> None:
@@ -112,8 +123,7 @@ def _picture(folder: Path, report: HtmlReport, name: str, title: str, rows, draw
 
 def _is_main(method: str) -> bool:
     """Whether it is a method, and no single component of one."""
-    name = method.removesuffix(", centred")
-    return layer_of_output(name) is None and not name.startswith(("encoder.", "cls_", "avg_"))
+    return not is_activation(method.removesuffix(", centred"))
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:

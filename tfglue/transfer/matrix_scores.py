@@ -4,7 +4,7 @@ import csv
 import io
 import math
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,12 @@ class MatrixScores:
     Args:
         scores: target -> source, or `ALONE` -> scores of all seeds.
         metrics: target -> its main metric.
+        diverged: trainings that have no score, in words.
     """
 
     scores: Mapping[str, Mapping[str, list[float]]]
     metrics: Mapping[str, str]
+    diverged: Sequence[str] = ()
 
     @classmethod
     def of(cls, rows: Iterable[Mapping[str, Any]]) -> "MatrixScores":
@@ -38,12 +40,16 @@ class MatrixScores:
         """
         scores: dict[str, dict[str, list[float]]] = {}
         metrics: dict[str, str] = {}
+        diverged = []
         for row in rows:
             of_target = scores.setdefault(row["target"], {})
-            if row["score"] not in (None, ""):
+            if row["score"] in (None, ""):
+                diverged.append(f"{row['target']} from {row['source']} with seed {row['seed']}")
+            else:
                 of_target.setdefault(row["source"], []).append(float(row["score"]))
             metrics[row["target"]] = row["metric"]
-        return cls({name: own for name, own in scores.items() if set(own) - {ALONE}}, metrics)
+        left = {name: own for name, own in scores.items() if set(own) - {ALONE}}
+        return cls(left, metrics, diverged)
 
     @classmethod
     def read(cls, path: Path) -> "MatrixScores":
@@ -54,7 +60,7 @@ class MatrixScores:
         rows = []
         for row in reader:
             try:
-                if row["score"] and not math.isfinite(float(row["score"])):
+                if row["score"] != "" and not math.isfinite(float(row["score"])):
                     raise ValueError
             except (TypeError, ValueError):
                 raise UserError(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tfglue.errors import UserError
 from tfglue.files import read_json, write_json
 from tfglue.grid_run import train_unless_finished
 from tfglue.models.checkpoints import load_encoder
@@ -26,6 +27,9 @@ from tfglue.transfer.task_rows import rows_for_encoder, rows_of_run
 
 SCORES = "scores.csv"
 ESTIMATES = "estimates.json"
+
+_ESTIMATES_VERSION = 2
+"""Counts up with every change of what an estimator says, so that old and new are never mixed."""
 
 
 class MatrixTraining:
@@ -51,7 +55,7 @@ class MatrixTraining:
         number = 0
         for source in self.plan.sources:
             number += 1
-            self._train(
+            self._train_needed(
                 f"{number} of {total}: source {source}", self.folder / "sources" / source,
                 self.plan.source_settings(source),
             )
@@ -140,6 +144,16 @@ class MatrixTraining:
         self.say(f"training {what}")
         self._seconds.append(train_unless_finished(settings, folder))
 
+    def _train_needed(self, what: str, folder: Path, settings: Mapping[str, Any]) -> None:
+        """Trains what others begin with or are compared with, which cannot be done without."""
+        try:
+            self._train(what, folder, settings)
+        except Diverged as error:
+            raise UserError(
+                f"{what}: {error}; nothing can be compared without it, so begin anew (--overwrite) "
+                "with another learning rate in --recipe"
+            ) from None
+
     def _train_cell(self, cell: Cell, what: str, left: int) -> dict[str, Any]:
         """Trains one target, and says what it scored."""
         folder = self.folder / cell.folder
@@ -152,16 +166,17 @@ class MatrixTraining:
         through = "alone" if cell.source == ALONE else f"from {cell.source}"
         there = RunFolder(folder).is_finished()
         facts = {"target": cell.target, "source": cell.source, "seed": cell.seed}
-        try:
-            self._train(f"{what}: {cell.target} {through}, seed {cell.seed}", folder, settings)
-        except Diverged as error:
-            if cell.source == ALONE and first:  # TaskEmb of the target needs this one.
-                raise
-            self.say(f"  no score: {error}")
-            task = self.plan.declared[cell.target]
-            return facts | {"metric": task.main_metric, "score": None}
+        what = f"{what}: {cell.target} {through}, seed {cell.seed}"
         if cell.source == ALONE and first:
+            self._train_needed(what, folder, settings)
             self._embed_run(cell.target, "targets", folder)
+        else:
+            try:
+                self._train(what, folder, settings)
+            except Diverged as error:
+                self.say(f"  no score: {error}")
+                metric = self.plan.declared[cell.target].main_metric
+                return facts | {"metric": metric, "score": None}
         place = RunFolder(folder)
         metrics = place.metrics()
         metric = metrics["main"][cell.target]
@@ -186,7 +201,9 @@ class MatrixTraining:
     def _estimate(self) -> None:
         """Scores every source's model on every target's rows, and its learning curve."""
         path = self.folder / ESTIMATES
-        known = read_json(path) if path.is_file() else {"scores": {}, "done": []}
+        known = read_json(path) if path.is_file() else {}
+        if known.get("version") != _ESTIMATES_VERSION:
+            known = {"version": _ESTIMATES_VERSION, "scores": {}, "done": []}
         for source in self.plan.sources:
             wanted = [t for s, t in pairs(self.plan) if s == source and [s, t] not in known["done"]]
             if not wanted:

@@ -86,7 +86,7 @@ def fuse(
     """Reciprocal rank fusion (Cormack et al. 2009): the sum of ``1 / (k + rank)`` over rankings.
 
     Args:
-        rankings: several; or by name, which says nothing here.
+        rankings: several; by name, which says nothing here, or not.
         k: how slowly what a rank gives falls.
         neutral: a ranking that leaves a source out gives it the mean of what it gives the others,
             since it says nothing of it. Otherwise it adds nothing, as published, and a source that
@@ -95,10 +95,9 @@ def fuse(
     Returns:
         Names and sums, the highest first.
     """
-    own = [
-        {name: 1 / (k + rank) for name, rank in ranks(ranking).items()}
-        for ranking in (rankings.values() if isinstance(rankings, Mapping) else rankings)
-    ]
+    if isinstance(rankings, Mapping):
+        rankings = list(rankings.values()) if _is_of_targets(rankings) else [rankings]
+    own = [{name: 1 / (k + rank) for name, rank in ranks(one).items()} for one in rankings]
     shares = {
         name: [
             found[name] if name in found else math.fsum(found.values()) / len(found)
@@ -172,6 +171,7 @@ def min_max_scaled(scores: Scores) -> dict[str, float]:
     Transfer gains ``(p_s - p) / p`` of one target grow with its scores in a straight line, so
     scaled gains are scaled scores.
     """
+    _check_numbers(scores.items())
     low, high = min(scores.values()), max(scores.values())
     if low == high:
         return dict.fromkeys(scores, 1.0)
@@ -237,9 +237,9 @@ def _mean_over_targets(measure, predicted: Mapping, scores: Mapping) -> float:
 
 
 def _is_of_targets(predicted) -> bool:
-    """Whether it maps targets to rankings, not sources to scores."""
-    return isinstance(predicted, Mapping) and not all(
-        isinstance(value, (int, float, np.number)) for value in predicted.values()
+    """Whether it maps names to rankings, not sources to scores."""
+    return isinstance(predicted, Mapping) and any(
+        isinstance(value, (str, Sequence, Mapping)) for value in predicted.values()
     )
 
 

@@ -144,10 +144,15 @@ def recommend(
         rankings = {
             name: rank_sources(library.vectors(method, name), target, center) for name in compared
         }
-        by_component |= rankings | {
-            name: rank_sources(library.vectors(method, name), target, center)
-            for name in library.shared(method) if name not in rankings
-        }
+        by_component |= rankings
+        for name in library.shared(method):
+            if name not in rankings:
+                try:
+                    by_component[name] = rank_sources(
+                        library.vectors(method, name), target, center
+                    )
+                except UserError as error:
+                    notes.append(f"no ranking by {name}: {error}")
         several = len(rankings) > 1
         by_method[method] = (
             fuse(list(rankings.values())) if several
