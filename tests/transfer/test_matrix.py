@@ -99,6 +99,7 @@ def diverging(monkeypatch, *places):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("eagerly")
 def test_a_training_that_diverges_has_no_score_and_stops_nothing(tmp_path, capsys, monkeypatch):
     trained = diverging(monkeypatch, "targets/sst/rte/0")

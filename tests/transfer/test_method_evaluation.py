@@ -1,6 +1,7 @@
 """Judging methods on a table of scores whose answers are known."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -123,7 +124,11 @@ def test_small_pictures_show_all_of_their_words(tmp_path, monkeypatch):
 
 def test_a_report_has_a_csv_behind_every_picture(scores, tmp_path):
     facts = {"settings": {"seeds": 2}, "encoder": {"name": "small", "digest": "0"}}
-    lines = write_report(tmp_path, scores, {"text + task": GOOD, "knn": BAD}, CLASSES, None, facts)
+    scores = replace(scores, diverged=["a from x with seed 0"])
+    components = {"pooled_output, centred": BAD, "encoder.layer.0.layer_output": GOOD}
+    predictions = {"text + task": GOOD, "knn": BAD, **components}
+    told, *lines = write_report(tmp_path, scores, predictions, CLASSES, None, facts)
+    assert told == "diverged, and does not count: a from x with seed 0"
     assert lines[1].startswith("text + task") and lines[-1].startswith("chance")
     for picture in ("violins", "heat_map", "agreement"):
         assert (tmp_path / f"{picture}.png").stat().st_size > 5000
@@ -133,3 +138,7 @@ def test_a_report_has_a_csv_behind_every_picture(scores, tmp_path):
     assert [(row["target"], row["source"]) for row in found] == [("a", "q"), ("b", "a")]
     page = (tmp_path / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 3 and "http" not in page
+    assert "a from x with seed 0" in page
+    # Single components are in methods.csv alone.
+    assert not any(name in page for name in components)
+    assert all(name in (tmp_path / "methods.csv").read_text() for name in components)
