@@ -65,11 +65,15 @@ class Recommendation:
         for method, names in self.left_out.items():
             shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
             lines.append(f"note: not compared by default ({method}): {shown}; see --components")
+        silent: dict[tuple[str, ...], list[str]] = {}
         for method in self.fused_methods:
-            if lacking := [name for name, _ in self.fused if name not in places[method]]:
-                lines.append(
-                    f"note: {method} says nothing of {', '.join(lacking)}, neither for nor against"
-                )
+            lacking = tuple(name for name, _ in self.fused if name not in places[method])
+            silent.setdefault(lacking, []).append(method)
+        lines += [
+            f"note: {', '.join(methods)} say{'s' * (len(methods) == 1)} nothing of "
+            f"{', '.join(lacking)}, neither for nor against"
+            for lacking, methods in silent.items() if lacking
+        ]
         return [*lines, *(f"note: {line}" for line in self.notes)]
 
     def to_dict(self) -> dict[str, Any]:
