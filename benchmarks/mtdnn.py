@@ -6,17 +6,18 @@ All arms train on the same 2,000 rows of a task, three epochs of 125 updates, la
 on dev:
 
 ``direct``     a linear head, the encoder as it came
-``longer``     the same for seven epochs: as many updates as refinement and what follows it
-``refined``    the same from a run of eight tasks, 1,000 rows of each, one epoch of 500 updates
-``san``        SAN in the linear head's place, of pairs with classes
-``smoothing``  with adversarial smoothing, which takes about three times as long
+``longer``     the same for seven epochs, 875 updates: about as many as ``refined`` has in all
+``refined``    the same from a run of eight tasks, 1,000 rows of each, one epoch of 504 updates
+``san``        SAN in the linear head's place; of rte and mrpc, since stsb has no classes
+``smoothing``  with adversarial smoothing, of rte and mrpc
 ``student``    two layers of six, from the direct run's, labels alone
 ``distilled``  the same, learning from the direct run beside the labels
 
 Compare ``refined`` with ``longer``, ``distilled`` with ``student``, the others with ``direct``.
-Finished runs are noted in ``--results``, with their encoder and data, and not repeated;
-``--plot_only`` draws them. Processes side by side (``--first_seed``) take results of their own,
-whose lists are joined afterwards.
+``student`` and ``distilled`` begin with the weights that ``direct`` left in ``--output``, so they
+come after it. Finished runs are noted in ``--results``, with their encoder and data, and not
+repeated; ``--plot_only`` draws those of this encoder and data. Processes side by side
+(``--first_seed``) take results of their own, whose lists are joined afterwards.
 """
 
 import argparse
@@ -32,7 +33,7 @@ REFINED_ON = "mnli,qnli,qqp,sst,cola,rte,mrpc,stsb"
 ARMS = ("direct", "longer", "refined", "san", "smoothing", "student", "distilled")
 OF_CLASSES = ("san", "smoothing")
 EPOCHS, LONGER = 3, 7
-REFINEMENT = dict(task=REFINED_ON, train_examples=1000, epochs=1)
+REFINEMENT = dict(task=REFINED_ON, train_examples=1000, dev_examples=1000, epochs=1)
 SETTINGS = dict(train_examples=2000, max_length=96, batch_size=16, learning_rate=5e-5, save="last",
                 precision="mixed_bfloat16", evaluate_every="1000000")
 STUDENT = {"keep_layers": "alternate:2"}
@@ -52,19 +53,22 @@ def main() -> None:
     parser.add_argument("--plot_only", action="store_true")
     flags = parser.parse_args()
     quiet_tensorflow()
+    shared = {"encoder": Path(flags.encoder).name, "data": Path(flags.data).name}
     for seed in range(flags.first_seed, flags.first_seed + flags.seeds):
         for task in () if flags.plot_only else flags.tasks.split(","):
             for arm in flags.arms.split(","):
                 if arm in OF_CLASSES and task == "stsb":
                     continue
-                key = {"task": task, "arm": arm, "seed": seed,
-                       "encoder": Path(flags.encoder).name, "data": Path(flags.data).name}
+                key = {"task": task, "arm": arm, "seed": seed} | shared
                 if not any(row.items() >= key.items() for row in known(flags.results)):
                     row = key | one(task, arm, seed, flags)
                     write_json(flags.results, [*known(flags.results), row])
                     print(f"{task} {arm} seed {seed}: {row['score']:.4f}", flush=True)
-    print(table(known(flags.results)))
-    plot(known(flags.results), flags.plot)
+    rows = [row for row in known(flags.results) if row.items() >= shared.items()]
+    if not rows:
+        parser.error(f"--results {flags.results}: has no runs of this encoder and data")
+    print(table(rows))
+    plot(rows, flags.plot)
 
 
 def known(results: Path) -> list[dict]:

@@ -104,6 +104,15 @@ def test_it_counts_a_model_and_survives_run_yaml(tmp_path):
             Budget.stored(damaged, tmp_path / "run.yaml")
 
 
+def test_training_holds_checkpoints_and_an_average_one_set_more():
+    budget = eight_tasks("none")
+    finished, most = budget.bytes_of_run(kept_epochs=2, averaged=False)
+    assert finished == 3 * 4 * budget.total
+    # Weights, two slots, the best ones; two checkpoints and the one being written.
+    assert most - finished == 3 * 4 * 4 * budget.total
+    assert budget.bytes_of_run(2, averaged=True)[1] - most == 3 * 4 * budget.total
+
+
 def test_parts_come_and_go():
     budget = Budget.of(adapted_model("low_rank"))
     more = budget.with_parts({"adapters.x": 5, "heads.x": 7})

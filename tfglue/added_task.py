@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from tfglue.config import OF_EXPERIMENTS, OF_ONE_COMMAND
+from tfglue.config import OF_EXPERIMENTS, OF_ONE_COMMAND, OF_TEXT
 from tfglue.errors import UserError
 from tfglue.experiment import train
 from tfglue.output import free_output
@@ -99,7 +99,7 @@ def _settings(parts: RunParts, given: Mapping[str, Any]) -> dict[str, Any]:
     lower_case = str(parts.manifest["tokenizer"]["lower_case"]).lower()
     kept = fixed | {"lower_case": lower_case}
     asked = {n: v for n, v in given.items() if (n, v) != ("lower_case", "auto")}
-    for name in ("encoder", "init_parts", *OF_EXPERIMENTS, *kept):
+    for name in ("encoder", "init_parts", "keep_layers", *OF_TEXT, *OF_EXPERIMENTS, *kept):
         if asked.get(name, kept.get(name)) != kept.get(name):
             instead = f"it is {kept[name]}" if name in kept else "it has no place here"
             raise UserError(

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 ENCODER_PARTS = ("embeddings", "layers", "pooler")
 BESIDE = "language_model"
-# Weights, two optimizer slots and the best weights, in two checkpoints and the one being written.
-_CHECKPOINT_COPIES = 12
+# Weights, two optimizer slots and the best weights.
+_SETS_OF_CHECKPOINT = 4
+# Two, and the one being written.
+_CHECKPOINTS = 3
 _BYTES = 4
 _FORM = {"parts": {str: int}, "trained_parts": {str: int}}
 
@@ -168,18 +170,24 @@ class Budget:
         )
         return rows
 
-    def check_disk(self, output: Path, kept_epochs: int) -> str:
+    def check_disk(self, output: Path, kept_epochs: int, averaged: bool) -> str:
         """One line on the disk a run takes. Raises UserError if there is not room for it."""
-        line = disk_line(output, *self.bytes_of_run(kept_epochs))
+        line = disk_line(output, *self.bytes_of_run(kept_epochs, averaged))
         if self._kind("adapters"):
             largest = max(self.of_task(task) for task in self.tasks)
             line += f"; a task's own part {_BYTES * largest / 1e6:.2f} MB"
         return line
 
-    def bytes_of_run(self, kept_epochs: int) -> tuple[int, int]:
-        """Bytes of a run's weights when it is finished, and the most while it trains."""
+    def bytes_of_run(self, kept_epochs: int, averaged: bool) -> tuple[int, int]:
+        """Bytes of a run's weights when it is finished, and the most while it trains.
+
+        Args:
+            kept_epochs: sets of weights that are kept beside the last.
+            averaged: whether a moving average of the weights is kept while it trains.
+        """
         finished = _BYTES * self.total * (1 + kept_epochs)
-        return finished, finished + _BYTES * _CHECKPOINT_COPIES * self.trained
+        copies = _CHECKPOINTS * (_SETS_OF_CHECKPOINT + averaged)
+        return finished, finished + _BYTES * copies * self.trained
 
     def _kind(self, kind: str) -> dict[str, int]:
         return {

@@ -180,7 +180,8 @@ def _check_target(given: Mapping[str, Any]) -> None:
     """Finds mistakes about the target before intermediate tasks are trained or runs replaced."""
     settings = _of_target(given)
     chosen = choose_tasks(settings, lambda line: None)
-    if settings.get("teachers"):
+    # Whoever goes on may need them no more: runs that have begun keep what their teachers said.
+    if settings.get("teachers") and not given.get("resume"):
         find_teachers(settings["teachers"], [task for task, _ in chosen])
     if given.get("overwrite"):
         prepare(settings, lambda line: None)  # Also its encoder and all its rows can be read.

@@ -35,5 +35,15 @@ def loss_terms(config: TrainConfig, tasks: Mapping[str, PreparedTask]) -> list[L
     return terms
 
 
+def unsmoothed(config: TrainConfig, tasks: Mapping[str, PreparedTask]) -> list[str]:
+    """A line for every task that goes without the smoothing that others have."""
+    if read_smart(config.smart) is None:
+        return []
+    return [
+        f"{name}: no smoothing, it is of kind {one.task.kind}"
+        for name, one in tasks.items() if one.kind.answers == OTHER
+    ]
+
+
 def _tasks_with(tasks: Mapping[str, PreparedTask], target: str) -> list[str]:
     return [n for n, one in tasks.items() if target in one.features["train"].targets]

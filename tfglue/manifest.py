@@ -14,7 +14,9 @@ from tfglue.budget import Budget
 from tfglue.config import OF_EACH_TASK, OF_ONE_COMMAND, TrainConfig, trainer_of
 from tfglue.data.batch_plan import PLAN_VERSIONS, TOKENS_PLAN
 from tfglue.errors import UserError
-from tfglue.language_models import language_model_digest
+from tfglue.language_models import begin_language_model, language_model_digest
+from tfglue.models.loaded_encoder import weights_digest
+from tfglue.models.masked_head import MaskedHead
 from tfglue.models.transfer_model import TransferModel
 from tfglue.preparation import Prepared
 from tfglue.run_folder import RunFolder
@@ -67,7 +69,7 @@ _NOT_OF_THE_RESULT = (
 
 def find_equal_run(prepared: Prepared, folders: Sequence[Path]) -> Path | None:
     """The first folder with a finished run of the same settings, data, encoder and vocabulary."""
-    wanted = identity_of(prepared)
+    wanted = identity_of(prepared) if folders else {}
     for folder in folders:
         try:
             found = identity(RunFolder(folder).finished_manifest())
@@ -92,6 +94,7 @@ def identity_of(prepared: Prepared) -> dict[str, Any]:
             "tokenizer": {"digest": prepared.tokenizer.digest()},
             "data": _data(prepared),
             "teaching": dict(prepared.teaching),
+            "language_model": _language_model(prepared),
         }
     )
 
@@ -111,6 +114,15 @@ def _task_settings(prepared: Prepared) -> dict[str, Any]:
         name: {setting: getattr(one.config, setting) for setting in OF_EACH_TASK}
         for name, one in prepared.tasks.items()
     }
+
+
+def _language_model(prepared: Prepared) -> str:
+    """Digest of what a language model beside the tasks would begin as; empty for none."""
+    if not prepared.config.mlm_weight:
+        return ""
+    head = MaskedHead.of(prepared.loaded.encoder)
+    begin_language_model(head, prepared.loaded, prepared.config.seed)
+    return weights_digest(head.named_weights())
 
 
 def _data(prepared: Prepared) -> dict[str, Any]:
@@ -137,6 +149,7 @@ def identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "encoder_config": manifest["encoder"]["config"],
         "plan": manifest["plan"],
         "teaching": manifest.get("teaching", {}),
+        "language_model": manifest.get("language_model", ""),
         "tokenizer": manifest["tokenizer"]["digest"],
         "data": {
             task: {split: facts["digest"] for split, facts in splits.items()}

@@ -127,6 +127,11 @@ def prepare(
     if config.encoder == "tiny" and all(source.kind == "sample" for _, source in chosen):
         say(_DEMONSTRATION.format(task=config.task))
     say(f"settings: {_settings_line(config, declared)}")
+    if config.keep_layers and _takes_what_reads_layers(config):
+        raise UserError(
+            f"--keep_layers: --init_parts {config.init_parts} takes adapters or a head of all "
+            "layers, which do not fit fewer; use --init_parts encoder"
+        )
     if initial:
         say(init_line(initial, config.init_parts, declared))
     loaded = (
@@ -136,6 +141,7 @@ def prepare(
     )
     if config.keep_layers:
         loaded = with_layers(loaded, config.keep_layers)
+    _check_segments(loaded.encoder, config.encoder, declared)
     shape = encoder_config(loaded.encoder)
     if config.dropout is not None:
         loaded.encoder.set_dropout(config.dropout)
@@ -221,6 +227,7 @@ def with_training_rows(prepared: Prepared, given: Mapping[str, Any]) -> Prepared
         features = one.kind.encode(
             one.task, train, prepared.tokenizer, one.config, training=True
         )
+        features = _masked(features, one.task, one.config, prepared.tokenizer)
         made[name] = replace(
             one, examples={**one.examples, "train": train},
             features={**one.features, "train": features}, train_rows=rows,
@@ -240,6 +247,23 @@ def _completed(
         config, adapter=str(read_adapter(config.adapter) or "none"),
         head=str(read_head(config.head)), smart=written_smart(config.smart),
     )
+
+
+def _check_segments(encoder: BertEncoder, name: str, declared: list[Task]) -> None:
+    """Raises UserError where two texts are to be told apart and the encoder cannot."""
+    pairs = [task.name for task in declared if len(task.text_fields) == 2]
+    if pairs and encoder.num_segments < 2:
+        raise UserError(
+            f"--encoder {name}: was made for one text (type_vocab_size {encoder.num_segments}), "
+            f"and {', '.join(pairs)} has two; name another encoder"
+        )
+
+
+def _takes_what_reads_layers(config: TrainConfig) -> bool:
+    """Whether more is taken from the run to begin with than an encoder of any size has."""
+    if config.init_parts == "all":
+        return config.adapter != "none" or read_head(config.head).all_layers
+    return config.init_parts == "encoder+adapters"
 
 
 def _prepare_task(
@@ -283,12 +307,18 @@ def _prepare_task(
         if longer:
             say(f"{name}: {longer} rows have more tokens than the {places} that --head "
                 f"{config.head} reads; it drops the others")
-    if config.mlm_weight:
-        masking = Masking.of(
-            tokenizer, config.mask_rate, config.whole_words, config.seed, task.name
-        )
-        features["train"] = replace(features["train"], masking=masking)
+    features["train"] = _masked(features["train"], task, config, tokenizer)
     return PreparedTask(task, config, examples, features, rows, whole_train)
+
+
+def _masked(
+    train: Features, task: Task, config: TrainConfig, tokenizer: BertTokenizer
+) -> Features:
+    """Training rows, with the words that are masked where a language model learns beside them."""
+    if not config.mlm_weight:
+        return train
+    masking = Masking.of(tokenizer, config.mask_rate, config.whole_words, config.seed, task.name)
+    return replace(train, masking=masking)
 
 
 def written_smart(text: str | None) -> str | None:

@@ -213,10 +213,6 @@ def _check(config: TrainConfig, tasks: Sequence[Task]) -> None:
             )
     if config.teachers is not None and config.skip_damaged:
         raise UserError("--teachers: does not go with --skip_damaged; extract what is damaged")
-    if config.keep_layers is not None and config.init_parts == "encoder+adapters":
-        raise UserError(
-            "--keep_layers: adapters of all layers do not fit fewer; use --init_parts encoder"
-        )
     if config.batch_tokens is not None:
         for name, clash in (("batching", config.batching == "plain"), ("balance", config.balance),
                             ("strategy", config.strategy == "tpu")):

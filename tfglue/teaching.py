@@ -95,6 +95,8 @@ def _asked(prepared: Prepared, say: Say, keeps: bool) -> dict[str, dict[str, np.
     teachers = find_teachers(prepared.config.teachers, declared)
     if prepared.config.match_hidden:
         _check_widths(teachers, prepared)
+    # What is left beside rows held out to score on is not the whole split.
+    keeps = keeps and not prepared.config.tune_split
     found = {}
     for name, one in prepared.tasks.items():
         own = [teacher for teacher in teachers if name in teacher.tasks]

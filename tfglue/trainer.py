@@ -21,7 +21,7 @@ from tfglue.folder_lock import locked
 from tfglue.kinds.kind import Calibration
 from tfglue.language_models import begin_language_model, language_model_line, language_models
 from tfglue.layer_weights import write_layer_weights
-from tfglue.loss_terms import loss_terms
+from tfglue.loss_terms import loss_terms, unsmoothed
 from tfglue.manifest import build_manifest, find_equal_run
 from tfglue.model_card import model_card
 from tfglue.models.initialization import initialize_weights
@@ -182,7 +182,10 @@ class Training:
         self.say(updates_line(*updates, self.config, sizes))
         if self.plan.shortfall:
             self.say(self.plan.shortfall)
-        self.say(budget.check_disk(self.output.path, self.plan.kept_weights))
+        for line in unsmoothed(self.config, self.prepared.tasks):
+            self.say(line)
+        averaged = self.config.average_weights is not None
+        self.say(budget.check_disk(self.output.path, self.plan.kept_weights, averaged))
         with self._own_folder(), locked(self.folder.path), self._ways_to_go_on():
             self._begin_folder()
             loop = self.build_loop()

@@ -16,7 +16,8 @@ RECIPES = Path(__file__).parent / "recipes"
 # A recipe says how to train; what is trained on, and where it goes, is said with each command.
 NOT_IN_RECIPES = (
     "task", "data", "train_file", "dev_file", "test_file", "text_fields", "label_field", "kind",
-    "recipe", "strategy", "init", "init_parts", "activations", "tune_split", *NOT_STORED,
+    "recipe", "strategy", "init", "init_parts", "activations", "tune_split", "labels", "negatives",
+    "qnli_version", *NOT_STORED,
 )
 """Settings that are given with each command."""
 

@@ -234,6 +234,9 @@ def test_a_recipe_with_a_wrong_key_or_value(capsys, tmp_path):
         ("1: 2", "unknown key '1'"),
         ("seed: 2020-13-45", "not valid YAML"),
         ("data: /nonexistent", "'data' belongs on the command line"),
+        ("qnli_version: 1", "'qnli_version' belongs on the command line"),
+        ("labels: tags.txt", "'labels' belongs on the command line"),
+        ("tasks: {squad: {negatives: 'true'}}", "'negatives' belongs on the command line"),
     ):
         path.write_text(content)
         assert expected in fails(capsys, train, "--task", "sst", "--recipe", path)

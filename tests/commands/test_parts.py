@@ -314,6 +314,16 @@ def test_a_name_of_a_built_in_task_is_refused_before_training(run, monkeypatch, 
     assert error.endswith("with --task NAME\n")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("flags", [("--keep_layers", "bottom:1"), ("--text", "a.txt")], ids=str)
+def test_what_would_make_another_encoder_is_refused_before_training(
+    run, flags, monkeypatch, capsys
+):
+    monkeypatch.setattr(added_task, "train", None)
+    error = fails(capsys, parts, "add", "--run", run, "--task", "wnli", "--data", "sample", *flags)
+    assert f"{flags[0]}: a task that is added to {run} is trained beside its encoder" in error
+
+
 class Killed(BaseException):
     """Stands for SIGKILL: nothing that catches exceptions catches it."""
 

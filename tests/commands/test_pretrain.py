@@ -9,11 +9,15 @@ from safetensors.numpy import load_file
 
 from tests.commands.test_bad_input import fails
 from tests.commands.test_teachers import Stopper
-from tfglue import Run, convert, evaluate, predict, pretrain, train
+from tfglue import Run, convert, evaluate, export, predict, pretrain, train
 from tfglue.config import OF_TEXT, TrainConfig
 from tfglue.data.sources import SAMPLE_FOLDER
 from tfglue.experiment import train as run_train
+from tfglue.manifest import identity, identity_of
 from tfglue.models.checkpoints import load_encoder
+from tfglue.preparation import prepare
+from tfglue.run_folder import RunFolder
+from tfglue.trainer import Training
 from tfglue.training.loop import Interrupted
 
 NAME = "masked_lm"
@@ -151,6 +155,10 @@ def test_perplexity_of_another_text(pretrained, tmp_path, capsys):
     capsys.readouterr()
     line = fails(capsys, predict, "--run", folder, "--input", other)
     assert "a language model answers no texts" in line
+    line = fails(capsys, export, "--run", folder, "--output", tmp_path / "serve")
+    assert "a language model answers no requests; export a run that began with it" in line
+    line = fails(capsys, evaluate, "--run", folder, "--input", tmp_path / "none.txt")
+    assert line.startswith(f"error: {tmp_path / 'none.txt'}: no such file")
 
 
 def test_an_export_finds_the_same_words_in_transformers(pretrained, tmp_path, capsys):
@@ -194,6 +202,23 @@ def test_weight_zero_is_plain_training_bit_for_bit(tmp_path, plain):
     assert not (folder / "language_model.safetensors").exists()
 
 
+@pytest.mark.slow
+def test_equal_runs_begin_with_the_same_language_model(pretrained, tmp_path):
+    folder, bare = pretrained[0], tmp_path / "bare"
+    argv = ["--run", str(folder), "--head", "none", "--output", str(bare)]
+    assert convert.main(argv) == 0
+    settings = TASK | {"max_length": 32, "learning_rate": 1e-3, "mlm_weight": 0.1}
+    with_it, without = (
+        prepare(settings | {"encoder": str(place)}, lambda line: None) for place in (folder, bare)
+    )
+    one, other = identity_of(with_it), identity_of(without)
+    assert [name for name in one if one[name] != other[name]] == ["language_model"]
+    training = Training(with_it, RunFolder(tmp_path / "run"), None, (), lambda line: None)
+    assert identity(training.manifest) == one
+    plain = prepare(settings | {"encoder": str(bare), "mlm_weight": 0.0}, lambda line: None)
+    assert identity_of(plain)["language_model"] == ""
+
+
 @pytest.mark.long
 def test_beside_a_task_it_is_in_the_history_costs_and_is_kept(tmp_path, plain, pretrained):
     settings = TASK | dict(init=str(pretrained[0]), mlm_weight=0.1, epochs=2, max_length=32)
@@ -210,6 +235,8 @@ def test_beside_a_task_it_is_in_the_history_costs_and_is_kept(tmp_path, plain, p
     assert not np.array_equal(kept["transform.kernel"], begun["transform.kernel"])
     # The run answers without it; whoever goes on has it.
     assert Run.open(whole).model.language_model is None
+    words = ["--run", str(whole), "--output", str(tmp_path / "serve"), "--verify"]
+    assert export.main(words) == 0
     output = tmp_path / "stopped"
     with pytest.raises(Interrupted):
         quiet(settings | {"output": str(output)}, callbacks=[Stopper(3)])
@@ -254,6 +281,9 @@ def test_every_kind_of_task_can_have_it(task, tmp_path):
         (["--text", "."], "is a folder"),
         (["--text", "ONE", "--next_sentence"], "ONE, 5 % held out has one document"),
         (["--text", "ONE", "--next_sentence", "--dev_fraction", "0"], "ONE has one document"),
+        (["--text", "FEW", "--next_sentence"], "hold out more of them with --dev_fraction"),
+        (["--resume", "--output", "typo"], "--resume: typo is no run to go on with"),
+        (["--resume"], "name its folder with --output, or begin one with --text"),
         (["--text", "LINE"], "one section of text cannot be both trained and scored"),
         (["--text", "TEXT", "--output", "RUN", "--resume"], "was trained on a task"),
         (["--text", "TEXT", "--patience", "2", "--dev_fraction", "0"], "nothing is evaluated"),
@@ -265,6 +295,7 @@ def test_mistakes_get_one_line(argv, message, text, plain, tmp_path, monkeypatch
     (tmp_path / "LATIN").write_bytes(b"fine\ncaf\xe9\n")
     (tmp_path / "ONE").write_text("a warm film\nand a long one\n" * 40)
     (tmp_path / "LINE").write_text("a warm film\n")
+    (tmp_path / "FEW").write_text("a warm film\nand a long one\n\n" * 15)
     named = {"TEXT": str(text), "RUN": str(plain)}
     line = fails(capsys, pretrain, *(named.get(word, word) for word in argv))
     assert message in line

@@ -15,6 +15,8 @@ from tfglue.experiment import train as train_experiment
 from tfglue.preparation import prepare
 from tfglue.resolution import resolve
 from tfglue.run import Run
+from tfglue.run_folder import RunFolder
+from tfglue.trainer import Training
 
 RECIPE = "tasks: {rte: {head: 'san:steps=2', head_dropout: 0.3}, qnli_rank: {batch_size: 8}}\n"
 SETTINGS = dict(
@@ -142,6 +144,20 @@ def test_the_recipe_that_a_message_names_gives_pairs_their_head(tmp_path):
              "recipe": str(tmp_path / "own.yaml")}
     prepared = prepare(given, lambda line: None)
     assert [one.config.head.split(":")[0] for one in prepared.tasks.values()] == ["san", "linear"]
+
+
+def test_dropout_and_heads_of_each_task_reach_its_head(tmp_path):
+    (tmp_path / "own.yaml").write_text(
+        "head_dropout: 0.2\n"
+        "tasks: {rte: {head: san, head_dropout: 0.3}, mrpc: {head_dropout: 0.4}}\n"
+    )
+    given = {"task": "rte,mrpc,sst", "data": "sample", "encoder": "tiny",
+             "recipe": str(tmp_path / "own.yaml"), "train_examples": 16, "dev_examples": 16}
+    prepared = prepare(given, lambda line: None)
+    training = Training(prepared, RunFolder(tmp_path / "run"), None, (), lambda line: None)
+    heads = training.model.heads
+    assert {dropout.rate for dropout in heads["rte"].dropouts} == {0.3}
+    assert (heads["mrpc"].dropout.rate, heads["sst"].dropout.rate) == (0.4, 0.2)
 
 
 def test_the_main_task_is_the_first_where_none_is_named():

@@ -13,7 +13,10 @@ import yaml
 from safetensors.numpy import load_file
 
 from tfglue import Run, predict, tasks, teaching, train
+from tfglue.config import TrainConfig
 from tfglue.errors import UserError
+from tfglue.kinds import KINDS
+from tfglue.loss_terms import unsmoothed
 from tfglue.run_folder import RunFolder
 from tfglue.teachers import find_teachers
 from tfglue.training.loop import Interrupted
@@ -103,6 +106,33 @@ def test_a_teacher_answers_once_and_its_answers_are_kept_and_read(tmp_path, teac
 
 
 @pytest.mark.slow
+def test_answers_to_a_part_of_a_split_are_not_kept(tmp_path, teacher):
+    _, lines = trained(tmp_path / "run", teachers=str(teacher), max_steps=1, tune_split=0.1,
+                       train_examples=None)
+    assert any("answered" in line and "kept in" not in line for line in lines)
+    assert not (teacher / "predictions/sst/train.tsv").exists()
+
+
+@pytest.mark.slow
+def test_restarts_go_on_without_their_teachers(tmp_path, teacher):
+    source = tmp_path / "teacher"
+    shutil.copytree(teacher, source)
+    begun = dict(teachers=str(source), seeds=2, max_steps=1)
+    whole, _ = trained(tmp_path / "whole", **begun)
+    from tfglue.experiment import train as run_train
+
+    output = tmp_path / "stopped"
+    with pytest.raises(Interrupted):  # In the second run, whose teacher has answered by then.
+        run_train({**SMALL, **begun, "output": str(output)}, callbacks=[Stopper(2)],
+                  say=lambda line: None)
+    shutil.rmtree(source)
+    run_train({"output": str(output), "resume": True}, say=lambda line: None)
+    for seed in ("0", "1"):
+        own = [next(place.rglob(f"seeds/{seed}")) for place in (whole.parents[1], output)]
+        assert file_bytes(own[0]) == file_bytes(own[1])
+
+
+@pytest.mark.slow
 def test_probabilities_of_several_teachers_are_averaged(tmp_path, teacher):
     names = [f"{teacher}@0", f"{teacher}@1"]
     folder, lines = trained(tmp_path / "run", teachers=",".join(names), temperature=2.0)
@@ -161,6 +191,15 @@ def test_a_resumed_run_with_everything_ends_with_the_same_bytes(tmp_path, teache
     header = (output / "history.csv").read_text().splitlines()[0].split(",")
     assert {"distillation_loss", "hidden_loss", "smoothing_loss"} <= set(header)
     assert Run.open(output).encoder.num_layers == 1
+
+
+def test_what_goes_without_smoothing_is_said():
+    tasks_of = {name: SimpleNamespace(task=tasks.get(name), kind=KINDS.get(tasks.get(name).kind))
+                for name in ("sst", "ner", "stsb", "squad")}
+    assert unsmoothed(TrainConfig(smart="inf"), tasks_of) == [
+        "ner: no smoothing, it is of kind tag", "squad: no smoothing, it is of kind span",
+    ]
+    assert unsmoothed(TrainConfig(), tasks_of) == []
 
 
 @pytest.mark.long
@@ -261,6 +300,13 @@ MISTAKES = [
     ("--task sst --teachers {teacher} --match_hidden 1 --encoder {wide}", "units"),
     ("--task sst --keep_layers bottom:3", "N from 1 to 2"),
     ("--task sst --keep_layers 3", "expected bottom:N or alternate:N"),
+    ("--task sst --init {teacher} --init_parts all --keep_layers bottom:1 --head adapter_pooler",
+     "--init_parts all takes adapters or a head of all layers, which do not fit fewer"),
+    ("--task sst --init {teacher} --init_parts all --keep_layers bottom:1 --adapter lora",
+     "which do not fit fewer; use --init_parts encoder"),
+    ("--task sst --init {teacher} --init_parts encoder+adapters --keep_layers bottom:1",
+     "which do not fit fewer; use --init_parts encoder"),
+    ("--task rte --encoder {single}", "was made for one text (type_vocab_size 1), and rte has two"),
     ("--task sst --smart", "expected one argument"),
     ("--task sst --smart linf", "did you mean 'inf'"),
     ("--task ner --smart inf", "--smart: does not apply, ner is of kind tag"),
@@ -288,7 +334,11 @@ def test_mistakes_get_one_line_before_training(tmp_path, capsys, teacher, flags,
         "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1,
         "initializer_range": 0.02,
     }))
-    words = flags.format(teacher=teacher, table=table, wide=wide).split()
+    single = tmp_path / "single"
+    shutil.copytree(wide, single)
+    config = (single / "config.json").read_text()
+    (single / "config.json").write_text(config.replace('_size": 2,', '_size": 1,'))
+    words = flags.format(teacher=teacher, table=table, wide=wide, single=single).split()
     output = tmp_path / "run"
     assert train.main([*words, "--data", "sample", "--output", str(output)]) == 2
     error = capsys.readouterr().err.strip()

@@ -1,7 +1,7 @@
 import numpy as np
 
 from tfglue.data.examples import TextExamples
-from tfglue.data.subset import nested_order, subset_size
+from tfglue.data.subset import nested_order, subset, subset_size
 
 CLASSES = np.random.default_rng(0).choice(3, 2000, p=[0.6, 0.3, 0.1])
 SCORES = np.random.default_rng(1).uniform(0, 5, 2000).astype(np.float32)
@@ -39,3 +39,14 @@ def test_sizes():
     assert subset_size(100, None, 0.25) == 25
     assert subset_size(100, None, 0.001) == 1
     assert subset_size(100, None, None) == 100
+
+
+def test_the_papers_shares_lie_in_one_another_and_keep_the_classes():
+    ids = [str(number) for number in range(2000)]
+    examples = TextExamples(ids=ids, origin="here", texts=(ids,), labels=CLASSES)
+    rows = np.arange(2000)
+    parts = [subset(examples, rows, subset_size(2000, None, share)) for share in (0.001, 0.01, 0.1)]
+    assert [len(part) for part in parts] == [2, 20, 200]
+    assert set(parts[0]) < set(parts[1]) < set(parts[2])
+    counts = np.bincount(CLASSES[parts[2]], minlength=3)
+    assert np.all(np.abs(counts - np.bincount(CLASSES) / 10) <= 1.5)

@@ -12,7 +12,8 @@ from scipy.stats import entropy
 
 from tests.serving.graph import Graph
 from tests.serving.small_runs import TOKENIZER, small_run
-from tfglue import tasks
+from tfglue import export, predict, tasks, train
+from tfglue.answering import source_for
 from tfglue.config import TrainConfig
 from tfglue.data.batch_plan import BatchPlan
 from tfglue.data.batches import batches_by_length, padded_batch
@@ -29,6 +30,7 @@ from tfglue.resolution import resolve
 from tfglue.serving.comparison_requests import comparison_requests
 from tfglue.serving.served_ranks import ServedRanks
 from tfglue.tasks.files import task_from_files
+from tfglue.tasks.serialization import task_from_dict, task_to_dict
 from tfglue.training.divergence import DIVERGENCES
 
 RANK = KINDS.get("rank")
@@ -329,6 +331,58 @@ def test_qnli_counts_what_is_not_whole(tmp_path):
     found = FolderSource(TASK, tmp_path).read("train")
     assert found.group_of_example.tolist() == examples().group_of_example.tolist()
     assert RANK.note(found, encoded(found)) == f", {examples().coverage}"
+
+
+def test_the_version_of_qnli_reaches_rows_runs_and_what_is_asked_of_them(tmp_path):
+    (tmp_path / "QNLI").mkdir()
+    for split in ("train", "dev"):
+        write_qnli(tmp_path / "QNLI" / f"{split}.tsv", [("a", 0), ("a", 1), ("a", 1), ("a", 0)])
+    given = {"task": "qnli_rank", "data": str(tmp_path), "encoder": "tiny", "qnli_version": "1"}
+    one = prepare(given, lambda line: None).tasks["qnli_rank"]
+    for split in ("train", "dev"):
+        assert one.examples[split].group_of_example.tolist() == [0, 0, 1, 1]
+    assert one.features["train"].loss_terms.sum() == 2
+    stored = task_from_dict(task_to_dict(one.task))
+    assert stored.paired_lines
+    run = SimpleNamespace(tasks={"qnli_rank": stored}, configs={"qnli_rank": one.config})
+    found = source_for(run, stored, str(tmp_path), None).read("dev")
+    assert found.group_of_example.tolist() == [0, 0, 1, 1]
+    texts = list(zip(*found.texts, strict=True))
+    assert RANK.typed(stored, texts, "typed").group_of_example.tolist() == [0, 0, 1, 1]
+    with pytest.raises(UserError, match="no query has one right candidate"):
+        prepare(given | {"qnli_version": "2"}, lambda line: None)
+
+
+def test_a_blank_query_that_is_typed_is_refused():
+    with pytest.raises(UserError, match=r"pairs\.txt:2: the query is blank"):
+        RANK.typed(TASK, [("who", "Ada"), (" ", "Ada")], "pairs.txt")
+    found = RANK.typed(TASK, [("who", "Ada"), ("who", "it")], "pairs.txt")
+    assert found.group_of_example.tolist() == [0, 0]
+
+
+@pytest.mark.slow
+def test_a_users_own_candidates_are_trained_with_smoothing_predicted_and_exported(
+    tmp_path, capsys
+):
+    rows = [(query, int(place == number % 3)) for number, query in enumerate("abcdefgh")
+            for place in range(3)]
+    train_file, dev_file = write(tmp_path / "a.tsv", rows), write(tmp_path / "b.tsv", rows[:12])
+    run, output = tmp_path / "run", tmp_path / "serve"
+    words = ["--train_file", train_file, "--dev_file", dev_file, "--kind", "rank", "--text_fields",
+             "query,candidate", "--label_field", "right", "--smart", "inf", "--batch_size", "6",
+             "--max_length", "16", "--max_steps", "3", "--output", run]
+    assert train.main([str(word) for word in words]) == 0
+    assert "smoothing of a, 6 rows" in capsys.readouterr().out
+    header, *steps = (run / "history.csv").read_text().splitlines()
+    place = header.split(",").index("smoothing_loss")
+    assert steps and all(float(step.split(",")[place]) > 0 for step in steps)
+    assert predict.main(["--run", str(run), "--split", "dev"]) == 0
+    kept = (run / "predictions" / "a" / "dev.tsv").read_text().splitlines()
+    chances = [float(row.split("\t")[kept[0].split("\t").index("probability_1")])
+               for row in kept[1:]]
+    assert np.allclose(np.reshape(chances, (4, 3)).sum(axis=1), 1, atol=1e-6)
+    assert export.main(["--run", str(run), "--output", str(output), "--verify"]) == 0
+    assert "verified: answers differ from the run's by" in capsys.readouterr().out
 
 
 def test_a_request_is_answered_as_the_run_answers_its_rows():

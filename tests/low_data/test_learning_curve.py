@@ -186,6 +186,7 @@ def test_other_curves_and_other_runs_are_refused(finished, begun, unmeasured, tm
         (["--task", "sst"], "task was rte, now sst"),
         (["--start", "other=tiny"], "start was ['plain=tiny', "),
         (["--learning_rate", "0.1"], "learning_rate was None, now 0.1"),
+        (["--keep_weights", "all"], "4/seeds/0 is finished and its weights are gone"),
     ):
         error = fails(capsys, learning_curve, "--output", folder, "--resume", *changed)
         assert message in error
@@ -213,6 +214,29 @@ def test_another_teacher_of_the_same_name_is_refused(tmp_path, sst_run, unmeasur
     save_file({name: 2 * value for name, value in tensors.items()}, head)
     error = fails(capsys, learning_curve, "--output", output, "--resume")
     assert f"teacher {teacher} is not what it was" in error
+
+
+@pytest.mark.slow
+def test_teachers_and_what_goes_with_them_may_stand_in_a_recipe(
+    tmp_path, sst_run, unmeasured, capsys
+):
+    teacher, output, recipe = tmp_path / "teacher", tmp_path / "curves", tmp_path / "own.yaml"
+    shutil.copytree(sst_run.folder.path, teacher)
+    recipe.write_text(f"teachers: {teacher}\ntemperature: 2\n")
+    words = ["--task", "sst", "--start", "a=tiny", "--train_examples", "4", *QUICK,
+             "--recipe", str(recipe), "--output", str(output)]
+    assert learning_curve.main(words) == 0
+    manifest = RunFolder(output / "starts/a/4/seeds/0").manifest()
+    assert manifest["teaching"] and manifest["config"]["temperature"] == 2
+    card = (output / "README.md").read_text()
+    assert f"| teachers | {teacher} |" in card and "| temperature | 2.0 |" in card
+    recipe.write_text(f"teachers: {teacher}\ntemperature: 3\n")
+    error = fails(capsys, learning_curve, "--output", output, "--resume")
+    assert "other temperature than a run would be now" in error
+    recipe.write_text(f"teachers: {sst_run.folder.path}\ntemperature: 2\n")
+    assert "is not what it was when" in fails(
+        capsys, learning_curve, "--output", output, "--resume"
+    )
 
 
 @pytest.mark.slow
@@ -302,8 +326,9 @@ def test_budgets_of_every_kind(task, sizes, tmp_path, unmeasured, capsys):
 
 @pytest.mark.slow
 def test_the_speed_is_measured(tmp_path, capsys):
-    # Of candidates that are ranked, which come in groups.
-    words = ["--task", "qnli_rank", *QUICK, "--start", "a=tiny", "--train_fraction", "0.05,1"]
+    # Of candidates that are ranked, which come in groups, beside a language model.
+    words = ["--task", "qnli_rank", *QUICK, "--start", "a=tiny", "--train_fraction", "0.05,1",
+             "--mlm_weight", "0.1"]
     assert learning_curve.main([*words, "--output", str(tmp_path / "out"), "--dry_run"]) == 0
     said = capsys.readouterr().out
     table = [line.split() for line in said.splitlines() if line.startswith("  ")][1:]

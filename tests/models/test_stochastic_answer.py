@@ -124,26 +124,48 @@ def test_a_row_of_one_text_looks_at_itself_and_not_at_padding(encoded):
     assert np.allclose(head(single), expected, atol=2e-5)
 
 
-def test_masks_are_shared_by_the_tokens_of_a_row(encoded):
-    head = head_of(steps=1, dropout=0.4, step_dropout=0.0)
-    own = weights_of(head)
-    widths = [WIDTH, WIDTH, WIDTH, 4 * WIDTH]
-    masks = [
-        np.asarray(dropout(keras.ops.ones((3, width)), seed=SEED), np.float64)
-        for dropout, width in zip(head.dropouts, widths, strict=False)
-    ]
-    assert all((mask == 0).any() and np.isclose(mask.max(), 1 / 0.6) for mask in masks)
-    found = []
+DROPPED = [
+    {"steps": 1}, {}, {"attention": "simple"}, {"attention": "product"}, {"attention": "all"},
+    {"summary": "mlp"}, {"cell": "lstm"}, {"shared_dropout": False},
+    {"shared_dropout": False, "attention": "all"}, {"shared_dropout": False, "summary": "mlp"},
+]
+
+
+@pytest.mark.parametrize("settings", DROPPED, ids=str)
+def test_dropout_is_on_what_linear_maps_and_the_cell_read(encoded, settings):
+    settings = {"steps": 3} | settings
+    head = head_of(dropout=0.4, step_dropout=0.0, **settings)
+    config, own = head.config, weights_of(head)
+
+    def mask(site, shape):
+        return np.asarray(head.dropouts[site](keras.ops.ones(shape), seed=SEED), np.float64)
+
+    def of_tokens(site):
+        """One of a row's tokens, or one of each token."""
+        if config.shared_dropout:
+            return np.repeat(mask(site, (3, WIDTH))[:, None], TIME, axis=1)
+        return mask(site, (3, TIME, WIDTH))
+
+    turns = range(config.steps)
+    summary = of_tokens(0)
+    states = [of_tokens(1 + 4 * turn) for turn in turns]
+    state, read, kept = (
+        [mask(place + 4 * turn, (3, width)) for turn in turns]
+        for place, width in ((2, WIDTH), (3, 4 * WIDTH), (4, WIDTH))
+    )
+    everything = [summary, *states, *state, *read, *kept]
+    assert all((one == 0).any() and np.isclose(one.max(), 1 / 0.6) for one in everything)
+    assert not np.array_equal(state[0], kept[0])
+    expected = []
     for row, (premise, hypothesis) in enumerate(texts(encoded)):
-        first, of_states, of_state, of_read = (mask[row] for mask in masks)
-        state = numpy_answer.softmax((hypothesis * first) @ own["summary.kernel"][:, 0])
-        state = state @ (hypothesis * first)
-        asked = (state * of_state) @ own["attention.kernel"] + own["attention.bias"]
-        read = numpy_answer.softmax((premise * of_states) @ asked) @ premise
-        together = np.concatenate([read, state, abs(read - state), read * state]) * of_read
-        logits = together @ own["dense.kernel"] + own["dense.bias"]
-        found.append(np.log(numpy_answer.softmax(logits)))
-    assert np.allclose(head(encoded, dropout_seed=SEED), found, atol=2e-5)
+        first, second = slice(FIRST[row]), slice(FIRST[row], FIRST[row] + SECOND[row])
+        expected.append(numpy_answer.answer(
+            config, own, premise, hypothesis,
+            {"summary": summary[row][second], "states": [one[row][first] for one in states],
+             "state": [one[row] for one in state], "read": [one[row] for one in read],
+             "kept": [one[row] for one in kept]},
+        ))
+    assert np.allclose(head(encoded, dropout_seed=SEED), expected, atol=2e-5)
 
 
 def test_turns_are_left_out_but_for_one_of_each_row(encoded):

@@ -43,33 +43,43 @@ def attention(kind, weights, token, state):
     return sum(part @ column for part, column in zip(parts, columns, strict=True))
 
 
-def turns(config, weights, first, second):
+def turns(config, weights, first, second, masks=None):
     """Logits of every turn for one row, (steps, outputs).
 
     Args:
         config: settings of the head.
         weights: by name, float64.
         first, second: states of the tokens of each text, [CLS] and [SEP]s with theirs.
+        masks: of dropout: ``summary`` on the tokens that ask, and for every turn ``states`` on the
+            tokens that are looked at, ``state`` on what asks, ``read`` on what the classes read and
+            ``kept`` on the state that the cell reads; None for none.
     """
     asking, looked_at = (second, first) if config.hypothesis == "second" else (first, second)
+    ones = [1] * config.steps
+    masks = masks or {"summary": 1, "states": ones, "state": ones, "read": ones, "kept": ones}
+    asking = asking * masks["summary"]
     read = asking
     if config.summary == "mlp":
         read = np.maximum(linear(asking, weights, "summary_hidden"), 0)
     state = softmax((read @ weights["summary.kernel"])[:, 0]) @ asking
     memory, found = np.zeros_like(state), []
     for turn in range(config.steps):
-        scores = np.array([attention(config.attention, weights, t, state) for t in looked_at])
+        scores = np.array([
+            attention(config.attention, weights, token, state * masks["state"][turn])
+            for token in looked_at * masks["states"][turn]
+        ])
         mixed = softmax(scores) @ looked_at
         parts = [mixed, state]
         if config.compare:
             parts += [np.abs(mixed - state), mixed * state]
-        found.append(linear(np.concatenate(parts), weights, "dense"))
+        found.append(linear(np.concatenate(parts) * masks["read"][turn], weights, "dense"))
         if turn + 1 < config.steps:
-            state, memory = cell(config.cell, weights, mixed, state, memory)
+            kept = state * masks["kept"][turn]
+            state, memory = cell(config.cell, weights, mixed, kept, memory)
     return np.array(found)
 
 
-def answer(config, weights, first, second):
-    """What the head says of one row without dropout."""
-    found = turns(config, weights, first, second)
+def answer(config, weights, first, second, masks=None):
+    """What the head says of one row, no turn being left out."""
+    found = turns(config, weights, first, second, masks)
     return np.log(softmax(found).mean(axis=0)) if config.average else found[-1]

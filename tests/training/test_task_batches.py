@@ -45,24 +45,34 @@ def test_counts_are_those_of_the_updates_that_came():
         assert batches.counts(update) == {t: whole[:update].count(t) for t in ROWS}
 
 
+def rows_of(updates):
+    """Task and tokens of every row."""
+    return [
+        (update.task, tuple(tokens[mask.astype(bool)]))
+        for update in updates
+        for tokens, mask in zip(
+            update.batches[0]["token_ids"].numpy(), update.batches[0]["padding_mask"].numpy(),
+            strict=True,
+        )
+    ]
+
+
 def test_an_epoch_of_shuffle_is_every_row_of_every_task_once():
-    sizes = [10 + 3 + 2]
-    updates = taken(mixed("shuffle", updates_per_epoch=sizes[0]), 0, sizes[0])
-    rows = {task: sum(u.rows for u in updates if u.task == task) for task in ROWS}
-    assert rows == ROWS
+    size = 10 + 3 + 2
+    updates = taken(mixed("shuffle", updates_per_epoch=size), 0, 2 * size)
+    first, second = rows_of(updates[:size]), rows_of(updates[size:])
+    everything = sorted(
+        (task, tuple(features.token_ids[begin:end]))
+        for task, count in ROWS.items() for features in [small_features(task, count)]
+        for begin, end in zip(features.row_splits[:-1], features.row_splits[1:], strict=True)
+    )
+    assert sorted(first) == sorted(second) == everything and first != second
 
 
 def test_with_a_ratio_no_row_comes_twice_in_an_epoch():
     updates, drawn = taken(mixed(REFINED), 0, 9 * 12), []
     for epoch in range(12):
-        rows = [
-            (update.task, tuple(tokens[mask.astype(bool)]))
-            for update in updates[9 * epoch : 9 * epoch + 9]
-            for tokens, mask in zip(
-                update.batches[0]["token_ids"].numpy(),
-                update.batches[0]["padding_mask"].numpy(), strict=True,
-            )
-        ]
+        rows = rows_of(updates[9 * epoch : 9 * epoch + 9])
         assert len(set(rows)) == len(rows)
         assert sum(task == "sim" for task, _ in rows) == ROWS["sim"]
         drawn.append(frozenset(rows))

@@ -140,7 +140,7 @@ def _sentences(paths: Sequence[Path]) -> Iterator[_Sentence]:
     section = document = -1
     for path in paths:
         if path.is_dir():
-            raise UserError(f"--text {path}: is a folder; name text files, a sentence a line")
+            raise UserError(f"{path}: is a folder; name text files, a sentence a line")
         in_document = in_section = 0
         found = False
 
@@ -159,4 +159,4 @@ def _sentences(paths: Sequence[Path]) -> Iterator[_Sentence]:
             in_document, in_section, found = in_document + 1, in_section + 1, True
             yield _Sentence(section, document, f"{path}:{line}", text)
         if not found:
-            raise UserError(f"--text {path}: holds no text; expected a sentence a line")
+            raise UserError(f"{path}: holds no text; expected a sentence a line")

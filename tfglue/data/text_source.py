@@ -27,9 +27,9 @@ class TextSource:
     def __init__(self, task: Task, paths: list[Path], split: str = "train"):
         for path in paths:
             if paths.count(path) > 1:
-                raise UserError(f"--text {path}: is named twice; name every file once")
+                raise UserError(f"{path}: is named twice; name every file once")
             if not path.exists():
-                raise UserError(f"--text {path}: no such file; name files of plain text")
+                raise UserError(f"{path}: no such file; name files of plain text")
         self.task = task
         self.paths = paths
         self.split = split

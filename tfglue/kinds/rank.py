@@ -3,8 +3,9 @@
 import numpy as np
 from keras import ops
 
-from tfglue.data.ranked_examples import RIGHT, grouped
+from tfglue.data.ranked_examples import RIGHT
 from tfglue.data.ranked_features import ranked_features
+from tfglue.data.rows import as_declared
 from tfglue.kinds.kind import CHOICE, Kind
 from tfglue.models.encoder import MASKED_SCORE
 from tfglue.predictions.ranks import RankPredictions
@@ -30,8 +31,9 @@ class Rank(Kind):
         return ranked_features(examples, tokenizer, config.max_length, training)
 
     def typed(self, task, rows, origin):
-        """Pairs in groups of one query."""
-        return grouped(super().typed(task, rows, origin), task.paired_lines)
+        """Pairs in groups of one query. Raises UserError for a query that is blank."""
+        places = [f"{origin}:{number}" for number in range(1, len(rows) + 1)]
+        return as_declared(super().typed(task, rows, origin), task, places)
 
     def num_outputs(self, task):
         """One, the score of a candidate."""

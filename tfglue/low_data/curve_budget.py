@@ -67,8 +67,10 @@ def _table(plan: CurvePlan, planned: PlannedCurve) -> list[str]:
 
 
 def _disk(plan: CurvePlan, planned: PlannedCurve, output: Path) -> str:
+    averaged = planned.config.average_weights is not None
     sizes = [
-        planned.budgets[cell.start.name].bytes_of_run(planned.kept_weights) for cell in plan.cells
+        planned.budgets[cell.start.name].bytes_of_run(planned.kept_weights, averaged)
+        for cell in plan.cells
     ]
     states = max(most - finished for finished, most in sizes)
     keeps = plan.config.keep_weights == "all"

@@ -3,7 +3,7 @@
 import gc
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,7 +19,7 @@ from tfglue.low_data.sizes import Sizes
 from tfglue.low_data.speed import Speed
 from tfglue.low_data.start import Start
 from tfglue.manifest import identity_of
-from tfglue.preparation import chosen_rows, prepare, with_training_rows
+from tfglue.preparation import Prepared, chosen_rows, prepare, with_training_rows
 from tfglue.resolution import resolve
 from tfglue.run_folder import RunFolder
 from tfglue.run_plan import RunPlan
@@ -106,27 +106,32 @@ def planned_curve(plan: CurvePlan, say: Say) -> PlannedCurve:
     }
     counts, total = _counts(task, train, configs, plan.sizes)
     taught_by = {}
-    if plan.training.get("teachers"):
-        rows, _ = chosen_rows(task, train, configs[plan.sizes.values[-1]])
-        for teacher in find_teachers(plan.training["teachers"], [task]):
+    largest = configs[plan.sizes.values[-1]]
+    if largest.teachers:
+        rows, _ = chosen_rows(task, train, largest)
+        for teacher in find_teachers(largest.teachers, [task]):
             teacher.check(task, train.take(rows))
             taught_by[teacher.name] = teacher.digest()
     runs, budgets, speeds, kept, prepared = {}, {}, {}, 0, None
-    with open_strategy(configs[plan.sizes.values[-1]].strategy).scope():
+    with open_strategy(largest.strategy).scope():
         for start in plan.starts:
             try:
                 begun = time.monotonic()
-                own = prepare(_settings(plan, start, plan.sizes.values[-1]), lambda line: None)
+                settings = {
+                    size: plan.cell_settings(start, size, plan.seeds[0])
+                    for size in plan.sizes.values
+                }
+                own = prepare(settings[plan.sizes.values[-1]], lambda line: None)
                 if prepared is not None:
                     _check_alike(prepared.config, own.config, first, start)
                 prepared = prepared or own
                 of_sizes = {
-                    size: with_training_rows(own, _settings(plan, start, size))
-                    for size in plan.sizes.values
+                    size: with_training_rows(own, given)
+                    for size, given in settings.items()
                 }
                 with TemporaryDirectory(prefix="tfglue-curve-") as folder:
                     training = Training(
-                        own, RunFolder(Path(folder) / "run"), None, (), lambda line: None
+                        _untaught(own), RunFolder(Path(folder) / "run"), None, (), lambda line: None
                     )
                     ready = time.monotonic() - begun
                     shape = repr(sorted(own.encoder_config.items()))
@@ -150,10 +155,9 @@ def planned_curve(plan: CurvePlan, say: Say) -> PlannedCurve:
     return PlannedCurve(task, prepared.config, dev_rows, runs, budgets, kept, taught_by)
 
 
-def _settings(plan: CurvePlan, start: Start, size: float) -> dict[str, Any]:
-    """Settings of a training; what teachers say is learned beside the labels, and left out here."""
-    settings = plan.cell_settings(start, size, plan.seeds[0])
-    return {name: value for name, value in settings.items() if name not in _OF_TEACHERS}
+def _untaught(prepared: Prepared) -> Prepared:
+    """What was prepared, to be timed without teachers, who are not asked for that."""
+    return replace(prepared, config=replace(prepared.config, **dict.fromkeys(_OF_TEACHERS)))
 
 
 def _counts(
@@ -213,10 +217,9 @@ def differences(wanted: Mapping[str, Any], found: Mapping[str, Any], seed: int) 
     for name, value in wanted.items():
         other = found.get(name)
         if name == "config":
-            left = {n: v for n, v in value.items() if n not in _OF_TEACHERS} | {"seed": seed}
-            right = {n: v for n, v in other.items() if n not in _OF_TEACHERS}
-            names += [n for n in left.keys() | right.keys() if left.get(n) != right.get(n)]
-        elif name == "encoder" and seed != wanted["config"]["seed"]:
+            left = {**value, "seed": seed}
+            names += [n for n in left.keys() | other.keys() if left.get(n) != other.get(n)]
+        elif name in ("encoder", "language_model") and seed != wanted["config"]["seed"]:
             continue  # Random weights are drawn by the seed.
         elif name != "teaching" and value != other:
             names.append(name)
