@@ -10,12 +10,14 @@ on dev:
 ``refined``    the same from a run of eight tasks, 1,000 rows of each, one epoch of 504 updates
 ``san``        SAN in the linear head's place; of rte and mrpc, since stsb has no classes
 ``smoothing``  with adversarial smoothing, of rte and mrpc
-``student``    two layers of six, from the direct run's, labels alone
+``student``    the first two layers of the direct run, seven epochs at 3e-4, labels alone
 ``distilled``  the same, learning from the direct run beside the labels
+``alternate``, ``alternate_distilled``  the same two of layers three and six, with the settings of
+               the other arms
 
-Compare ``refined`` with ``longer``, ``distilled`` with ``student``, the others with ``direct``.
-``student`` and ``distilled`` begin with the weights that ``direct`` left in ``--output``, so they
-come after it. Finished runs are noted in ``--results``, with their encoder and data, and not
+Compare ``refined`` with ``longer``, the distilled with their students, the others with ``direct``.
+Students begin with the weights that ``direct`` left in ``--output``, so they come after it.
+Finished runs are noted in ``--results``, with their encoder and data, and not
 repeated; ``--plot_only`` draws those of this encoder and data. Processes side by side
 (``--first_seed``) take results of their own, whose lists are joined afterwards.
 """
@@ -30,13 +32,17 @@ from tfglue.files import write_json
 
 TASKS = "rte,mrpc,stsb"
 REFINED_ON = "mnli,qnli,qqp,sst,cola,rte,mrpc,stsb"
-ARMS = ("direct", "longer", "refined", "san", "smoothing", "student", "distilled")
+STUDENTS = {
+    "student": {"keep_layers": "bottom:2", "learning_rate": 3e-4, "epochs": 7},
+    "alternate": {"keep_layers": "alternate:2", "epochs": 3},
+}
+TAUGHT = {"distilled": "student", "alternate_distilled": "alternate"}
+ARMS = ("direct", "longer", "refined", "san", "smoothing", *STUDENTS, *TAUGHT)
 OF_CLASSES = ("san", "smoothing")
 EPOCHS, LONGER = 3, 7
 REFINEMENT = dict(task=REFINED_ON, train_examples=1000, dev_examples=1000, epochs=1)
 SETTINGS = dict(train_examples=2000, max_length=96, batch_size=16, learning_rate=5e-5, save="last",
                 precision="mixed_bfloat16", evaluate_every="1000000")
-STUDENT = {"keep_layers": "alternate:2"}
 
 
 def main() -> None:
@@ -89,8 +95,8 @@ def one(task: str, arm: str, seed: int, flags) -> dict:
     elif arm == "smoothing":
         own["smart"] = "inf"
     elif arm != "direct":
-        own = {"init": direct, "epochs": EPOCHS, **STUDENT}
-        if arm == "distilled":
+        own = {"init": direct, **STUDENTS[TAUGHT.get(arm, arm)]}
+        if arm in TAUGHT:
             own |= {"teachers": direct, "temperature": 2.0}
     run = trained(flags, f"{task}-{arm}", seed, task=task, **own)
     return {

@@ -6,6 +6,7 @@ again with other seeds, from the same intermediate run.
 
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -180,8 +181,8 @@ def _check_target(given: Mapping[str, Any]) -> None:
     """Finds mistakes about the target before intermediate tasks are trained or runs replaced."""
     settings = _of_target(given)
     chosen = choose_tasks(settings, lambda line: None)
-    # Whoever goes on may need them no more: runs that have begun keep what their teachers said.
-    if settings.get("teachers") and not given.get("resume"):
+    # Runs of the target that have begun keep what their teachers said.
+    if settings.get("teachers") and not _target_has_begun(given):
         find_teachers(settings["teachers"], [task for task, _ in chosen])
     if given.get("overwrite"):
         prepare(settings, lambda line: None)  # Also its encoder and all its rows can be read.
@@ -191,6 +192,14 @@ def _check_target(given: Mapping[str, Any]) -> None:
         _check_heads(step_settings(given, step), [step])
     for _, source in chosen:
         _check_steps(given, source)
+
+
+def _target_has_begun(given: Mapping[str, Any]) -> bool:
+    """Whether a run of the target, or one of its restarts, is gone on with."""
+    if not given.get("resume"):
+        return False
+    output = Path(given["output"])
+    return any(RunFolder(path).is_run() for path in (output, *output.glob("seeds/*")))
 
 
 def _check_heads(settings: Mapping[str, Any], trained: Sequence[Task]) -> None:

@@ -13,6 +13,7 @@ from tfglue.config import OF_EACH_TASK, TrainConfig
 from tfglue.data.examples import Examples
 from tfglue.data.features import Features
 from tfglue.data.held_out import TUNING_SPLIT, split_held_out
+from tfglue.data.held_out_source import HeldOutSource
 from tfglue.data.masking import Masking
 from tfglue.data.sources import Source
 from tfglue.data.subset import first_examples, subset, subset_size
@@ -26,6 +27,7 @@ from tfglue.models.head_config import read_head
 from tfglue.models.layer_selection import with_layers
 from tfglue.resolution import resolve, settings_in_use, task_config
 from tfglue.task_choice import Say, choose_tasks
+from tfglue.tasks.language_model import KIND as LANGUAGE_MODEL
 from tfglue.tasks.task import Task
 from tfglue.training.freezing import freeze
 from tfglue.training.smart_config import read_smart
@@ -51,6 +53,8 @@ class PreparedTask:
         features: the same, tokenized and packed.
         train_rows: which rows of the source the run trains on, in order; None for all of them.
         whole_train: all rows of the source's ``train``.
+        undivided_train: the same, with rows that are held out of it to score on; what teachers
+            answer.
     """
 
     task: Task
@@ -59,6 +63,7 @@ class PreparedTask:
     features: Mapping[str, Features]
     train_rows: np.ndarray | None
     whole_train: Examples
+    undivided_train: Examples
 
     @property
     def kind(self) -> Kind:
@@ -127,11 +132,6 @@ def prepare(
     if config.encoder == "tiny" and all(source.kind == "sample" for _, source in chosen):
         say(_DEMONSTRATION.format(task=config.task))
     say(f"settings: {_settings_line(config, declared)}")
-    if config.keep_layers and _takes_what_reads_layers(config):
-        raise UserError(
-            f"--keep_layers: --init_parts {config.init_parts} takes adapters or a head of all "
-            "layers, which do not fit fewer; use --init_parts encoder"
-        )
     if initial:
         say(init_line(initial, config.init_parts, declared))
     loaded = (
@@ -141,7 +141,7 @@ def prepare(
     )
     if config.keep_layers:
         loaded = with_layers(loaded, config.keep_layers)
-    _check_segments(loaded.encoder, config.encoder, declared)
+    _check_segments(loaded, declared)
     shape = encoder_config(loaded.encoder)
     if config.dropout is not None:
         loaded.encoder.set_dropout(config.dropout)
@@ -249,21 +249,16 @@ def _completed(
     )
 
 
-def _check_segments(encoder: BertEncoder, name: str, declared: list[Task]) -> None:
+def _check_segments(loaded: LoadedEncoder, declared: list[Task]) -> None:
     """Raises UserError where two texts are to be told apart and the encoder cannot."""
-    pairs = [task.name for task in declared if len(task.text_fields) == 2]
-    if pairs and encoder.num_segments < 2:
+    pairs = [task for task in declared if len(task.text_fields) == 2]
+    if pairs and loaded.encoder.num_segments < 2:
+        names = ", ".join(task.name for task in pairs)
+        what = "--next_sentence" if pairs[0].kind == LANGUAGE_MODEL else f"--task {names}"
         raise UserError(
-            f"--encoder {name}: was made for one text (type_vocab_size {encoder.num_segments}), "
-            f"and {', '.join(pairs)} has two; name another encoder"
+            f"{what}: rows are of two texts, and {loaded.source} was made for one "
+            f"(type_vocab_size {loaded.encoder.num_segments}); begin with another encoder"
         )
-
-
-def _takes_what_reads_layers(config: TrainConfig) -> bool:
-    """Whether more is taken from the run to begin with than an encoder of any size has."""
-    if config.init_parts == "all":
-        return config.adapter != "none" or read_head(config.head).all_layers
-    return config.init_parts == "encoder+adapters"
 
 
 def _prepare_task(
@@ -308,7 +303,10 @@ def _prepare_task(
             say(f"{name}: {longer} rows have more tokens than the {places} that --head "
                 f"{config.head} reads; it drops the others")
     features["train"] = _masked(features["train"], task, config, tokenizer)
-    return PreparedTask(task, config, examples, features, rows, whole_train)
+    undivided = whole_train
+    if config.teachers and isinstance(source, HeldOutSource):
+        undivided = source.undivided()
+    return PreparedTask(task, config, examples, features, rows, whole_train, undivided)
 
 
 def _masked(

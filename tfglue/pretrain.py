@@ -54,12 +54,14 @@ def _pretrain(argv: Sequence[str] | None) -> None:
 def _check_resumed(settings: dict) -> None:
     """Raises UserError where the run in ``--output`` is none of this command's."""
     folder = RunFolder(settings.get("output") or "")
-    if not settings.get("text") and not (settings.get("output") and folder.is_run()):
+    if not settings.get("output"):
+        raise UserError("--resume needs --output, the folder of the run")
+    if not settings.get("text") and not folder.is_run():
         raise UserError(
-            f"--resume: {settings.get('output') or 'without --output'} is no run to go on with; "
-            "name its folder with --output, or begin one with --text"
+            f"--resume: {settings['output']} is no run to go on with; name its folder with "
+            "--output, or begin one with --text"
         )
-    if settings.get("output") and folder.is_run() and not folder.manifest()["config"].get("text"):
+    if folder.is_run() and not folder.manifest()["config"].get("text"):
         raise UserError(
             f"--resume: {folder.path} was trained on a task; go on with python -m tfglue.train "
             f"--output {folder.path} --resume"

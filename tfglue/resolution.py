@@ -132,7 +132,11 @@ def task_config(config: TrainConfig, given: Mapping[str, Any], task: Task, count
 
 
 def _recipe(given: Mapping[str, Any]) -> TrainingRecipe:
-    return read_recipe(given["recipe"]) if given.get("recipe") else TrainingRecipe({}, {}, "")
+    if not given.get("recipe"):
+        return TrainingRecipe({}, {}, "")
+    recipe = read_recipe(given["recipe"])
+    recipe.check_rows()
+    return recipe
 
 
 def _layered(
@@ -213,6 +217,10 @@ def _check(config: TrainConfig, tasks: Sequence[Task]) -> None:
             )
     if config.teachers is not None and config.skip_damaged:
         raise UserError("--teachers: does not go with --skip_damaged; extract what is damaged")
+    if config.keep_layers is not None and config.init_parts == "encoder+adapters":
+        raise UserError(
+            "--keep_layers: adapters of all layers do not fit fewer; use --init_parts encoder"
+        )
     if config.batch_tokens is not None:
         for name, clash in (("batching", config.batching == "plain"), ("balance", config.balance),
                             ("strategy", config.strategy == "tpu")):

@@ -53,9 +53,9 @@ class Teacher:
         Args:
             task: one of `tasks`.
             examples: the student's training examples.
-            whole: the training split that they are of.
+            whole: the training split that they are of, rows that are held out included.
             say: takes a line on what was done.
-            keeps: whether answers to a whole split may be kept beside the run.
+            keeps: whether to answer all of the split, and keep the answers beside the run.
 
         Raises:
             UserError: a table lacks examples or classes, or the run is damaged.
@@ -64,11 +64,17 @@ class Teacher:
             say(f"teacher {self.name}: a table of {task.name}")
             return read_soft_targets(Path(self.name), task, examples.ids)
         kept = Path(f"{self.run.kept.place(task.name, _SPLIT)}.tsv")
-        distinct = len(set(examples.ids)) == len(examples)
+        distinct = len(set(whole.ids)) == len(whole)
         if distinct and kept.is_file() and not self.run.kept.objection(task.name, _SPLIT, whole):
             say(f"teacher {self.name}: its answers to {task.name} read from {kept}")
             return read_soft_targets(kept, task, examples.ids)
-        return self._asked(task, examples, say, keeps and len(examples) == len(whole))
+        if not keeps or (len(examples) < len(whole) and not distinct):
+            return self._asked(task, examples, say, keeps=False)
+        found = self._asked(task, whole, say, keeps=True)
+        if len(examples) == len(whole):
+            return found
+        row_of = {name: row for row, name in enumerate(whole.ids)}
+        return found[[row_of[name] for name in examples.ids]]
 
     def check(self, task: Task, examples: "Examples") -> None:
         """Raises UserError if a table lacks examples; a run answers whatever it is asked."""

@@ -95,8 +95,6 @@ def _asked(prepared: Prepared, say: Say, keeps: bool) -> dict[str, dict[str, np.
     teachers = find_teachers(prepared.config.teachers, declared)
     if prepared.config.match_hidden:
         _check_widths(teachers, prepared)
-    # What is left beside rows held out to score on is not the whole split.
-    keeps = keeps and not prepared.config.tune_split
     found = {}
     for name, one in prepared.tasks.items():
         own = [teacher for teacher in teachers if name in teacher.tasks]
@@ -104,8 +102,10 @@ def _asked(prepared: Prepared, say: Say, keeps: bool) -> dict[str, dict[str, np.
             say(f"{name}: no teacher answers it, so it is learned from its labels alone")
             continue
         examples = one.examples["train"]
+        keeps_own = keeps and len(examples) == len(one.whole_train)
         answers = [
-            teacher.answers(one.task, examples, one.whole_train, say, keeps) for teacher in own
+            teacher.answers(one.task, examples, one.undivided_train, say, keeps_own)
+            for teacher in own
         ]
         found[name] = {SOFT_TARGETS: np.mean(answers, axis=0).astype(np.float32)}
         if prepared.config.match_hidden:

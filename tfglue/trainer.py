@@ -167,8 +167,20 @@ class Training:
         for language_model in language_models(model):
             begin_language_model(language_model, self.prepared.loaded, config.seed)
         if self.prepared.initial:
-            self.prepared.initial.load_parts(config.init_parts, self.tasks, model)
+            self._load_parts(model)
         return model
+
+    def _load_parts(self, model: TransferModel) -> None:
+        parts, kept = self.config.init_parts, self.config.keep_layers
+        try:
+            self.prepared.initial.load_parts(parts, self.tasks, model)
+        except UserError as error:
+            if kept is None:
+                raise
+            raise UserError(
+                f"--keep_layers {kept}: what --init_parts {parts} takes may not fit fewer layers; "
+                f"use --init_parts encoder ({error})"
+            ) from None
 
     def run(self) -> Run:
         """Trains from the latest checkpoint or the start, and finishes the folder."""

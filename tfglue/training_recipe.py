@@ -16,10 +16,12 @@ RECIPES = Path(__file__).parent / "recipes"
 # A recipe says how to train; what is trained on, and where it goes, is said with each command.
 NOT_IN_RECIPES = (
     "task", "data", "train_file", "dev_file", "test_file", "text_fields", "label_field", "kind",
-    "recipe", "strategy", "init", "init_parts", "activations", "tune_split", "labels", "negatives",
-    "qnli_version", *NOT_STORED,
+    "recipe", "strategy", "init", "init_parts", "activations", "tune_split", *NOT_STORED,
 )
 """Settings that are given with each command."""
+
+OF_ROWS = ("labels", "negatives", "qnli_version")
+"""Settings of how rows are read. Recipes of intermediate tasks have them, where no flag speaks."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,12 @@ class TrainingRecipe:
     general: Mapping[str, Any]
     by_task: Mapping[str, Mapping[str, Any]]
     path: str
+
+    def check_rows(self) -> None:
+        """Raises UserError if it says how rows are read, which is said with each command."""
+        for settings in (self.general, *self.by_task.values()):
+            for misplaced in (name for name in OF_ROWS if name in settings):
+                raise UserError(_misplaced(self.path, misplaced))
 
     def of(self, task: str) -> dict[str, Any]:
         """Settings of one task that is trained alone."""
@@ -67,8 +75,12 @@ def read_recipe(name: str) -> TrainingRecipe:
         parts[task] = checked(_settings(settings or {}, where), TrainConfig, where=where)
     for settings in parts.values():
         for misplaced in (name for name in NOT_IN_RECIPES if name in settings):
-            raise UserError(f"{path}: '{misplaced}' belongs on the command line, not in a recipe")
+            raise UserError(_misplaced(str(path), misplaced))
     return TrainingRecipe(parts.pop(""), parts, str(path))
+
+
+def _misplaced(path: str, name: str) -> str:
+    return f"{path}: '{name}' belongs on the command line, not in a recipe"
 
 
 def _settings(value: Any, where: str) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from safetensors.numpy import load_file
 
 from tfglue import Run, predict, tasks, teaching, train
 from tfglue.config import TrainConfig
+from tfglue.data.held_out_source import HeldOutSource
+from tfglue.data.sources import open_source
 from tfglue.errors import UserError
 from tfglue.kinds import KINDS
 from tfglue.loss_terms import unsmoothed
@@ -106,11 +108,24 @@ def test_a_teacher_answers_once_and_its_answers_are_kept_and_read(tmp_path, teac
 
 
 @pytest.mark.slow
-def test_answers_to_a_part_of_a_split_are_not_kept(tmp_path, teacher):
-    _, lines = trained(tmp_path / "run", teachers=str(teacher), max_steps=1, tune_split=0.1,
-                       train_examples=None)
-    assert any("answered" in line and "kept in" not in line for line in lines)
-    assert not (teacher / "predictions/sst/train.tsv").exists()
+def test_answers_to_the_whole_split_are_kept_where_rows_are_held_out(tmp_path, teacher):
+    kept, soft = teacher / "predictions/sst/train.tsv", []
+    for name, words in (("asked", f"kept in {kept}"), ("read", f"read from {kept}")):
+        folder, lines = trained(tmp_path / name, teachers=str(teacher), max_steps=1,
+                                tune_split=0.1, train_examples=None)
+        assert any(words in line for line in lines)
+        soft.append(load_file(folder / "teaching/sst.safetensors")["soft_targets"])
+    rows = kept.read_text().splitlines()[1:]
+    assert len(rows) == 1400 > len(soft[0]) and np.array_equal(*soft)
+    source = HeldOutSource(open_source(tasks.get("sst"), "sample"), 0.1)
+    own = set(source.read("train").ids)
+    expected = [float(row.split("\t")[-1]) for row in rows if row.split("\t")[0] in own]
+    assert np.allclose(soft[0][:, 1], expected, atol=1e-6)
+    kept.unlink()
+    kept.with_suffix(".json").unlink()
+    # A part of the rows is answered alone, and not kept.
+    _, lines = trained(tmp_path / "part", teachers=str(teacher), max_steps=1, tune_split=0.1)
+    assert any("answered 64 rows" in line for line in lines) and not kept.exists()
 
 
 @pytest.mark.slow
@@ -301,12 +316,11 @@ MISTAKES = [
     ("--task sst --keep_layers bottom:3", "N from 1 to 2"),
     ("--task sst --keep_layers 3", "expected bottom:N or alternate:N"),
     ("--task sst --init {teacher} --init_parts all --keep_layers bottom:1 --head adapter_pooler",
-     "--init_parts all takes adapters or a head of all layers, which do not fit fewer"),
-    ("--task sst --init {teacher} --init_parts all --keep_layers bottom:1 --adapter lora",
-     "which do not fit fewer; use --init_parts encoder"),
+     "what --init_parts all takes may not fit fewer layers; use --init_parts encoder"),
     ("--task sst --init {teacher} --init_parts encoder+adapters --keep_layers bottom:1",
-     "which do not fit fewer; use --init_parts encoder"),
-    ("--task rte --encoder {single}", "was made for one text (type_vocab_size 1), and rte has two"),
+     "adapters of all layers do not fit fewer; use --init_parts encoder"),
+    ("--task rte --encoder {single}", "was made for one (type_vocab_size 1); begin with another"),
+    ("--task sst --seeds 2 --resume --teachers nowhere", "--teachers nowhere: no such run"),
     ("--task sst --smart", "expected one argument"),
     ("--task sst --smart linf", "did you mean 'inf'"),
     ("--task ner --smart inf", "--smart: does not apply, ner is of kind tag"),

@@ -186,7 +186,7 @@ def test_other_curves_and_other_runs_are_refused(finished, begun, unmeasured, tm
         (["--task", "sst"], "task was rte, now sst"),
         (["--start", "other=tiny"], "start was ['plain=tiny', "),
         (["--learning_rate", "0.1"], "learning_rate was None, now 0.1"),
-        (["--keep_weights", "all"], "4/seeds/0 is finished and its weights are gone"),
+        (["--keep_weights", "all"], "weights of 4 finished trainings are gone; leave it out"),
     ):
         error = fails(capsys, learning_curve, "--output", folder, "--resume", *changed)
         assert message in error
@@ -234,9 +234,8 @@ def test_teachers_and_what_goes_with_them_may_stand_in_a_recipe(
     error = fails(capsys, learning_curve, "--output", output, "--resume")
     assert "other temperature than a run would be now" in error
     recipe.write_text(f"teachers: {sst_run.folder.path}\ntemperature: 2\n")
-    assert "is not what it was when" in fails(
-        capsys, learning_curve, "--output", output, "--resume"
-    )
+    error = fails(capsys, learning_curve, "--output", output, "--resume")
+    assert f"was begun with teachers {teacher}, not {sst_run.folder.path}" in error
 
 
 @pytest.mark.slow

@@ -33,6 +33,10 @@ class HeldOutSource:
         )
         return ("train", "dev", *rest) if "train" in self._source.splits() else rest
 
+    def undivided(self) -> Examples:
+        """All rows of ``train``, those that are held out included."""
+        return self._source.read("train")
+
     def read(self, split: str, labelled: bool = True) -> Examples:
         """Reads one split; ``train`` and ``dev`` are the same two parts each time.
 

@@ -172,8 +172,8 @@ def _pairs(
     if first[-1] == 0:
         raise UserError(
             f"--next_sentence: {origin} has one document, and random segments come from others; "
-            "separate documents by blank lines, hold out more of them with --dev_fraction, or "
-            "none with 0, or leave it out"
+            "separate documents by blank lines, give more of them (--dev_fraction says how many "
+            "are held out), or leave --next_sentence out"
         )
     splits = sentences.splits
     firsts, seconds, labels = [], [], []

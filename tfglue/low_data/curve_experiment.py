@@ -60,6 +60,11 @@ def learning_curve(
         _check_teachers(planned.taught_by, grid.read().get(TAUGHT_BY, {}), folder)
     training = CurveTraining(plan, planned, folder, say)
     finished = training.finished() if goes_on else []
+    if finished and plan.config.keep_weights == "all" and stored.get("keep_weights") != "all":
+        raise UserError(
+            f"--keep_weights all: weights of {len(finished)} finished trainings are gone; leave it "
+            "out, or start other learning curves"
+        )
     for line in budget_lines(plan, planned, finished, folder):
         say(line)
     if dry_run:
@@ -72,8 +77,14 @@ def learning_curve(
 
 
 def _check_teachers(now: Mapping[str, str], then: Mapping[str, str], folder: Path) -> None:
+    if then and now.keys() != then.keys():
+        raise UserError(
+            f"--resume: {folder} was begun with teachers {', '.join(then)}, not {', '.join(now)}; "
+            "put back what was there, or start other learning curves"
+        )
     for name, digest in now.items():
-        if then.get(name) != digest:
+        # Who names teachers in a recipe had none of them on record once.
+        if then.get(name, digest) != digest:
             raise UserError(
                 f"--resume: teacher {name} is not what it was when {folder} was begun; put it "
                 "back, or name another folder"

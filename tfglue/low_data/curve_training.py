@@ -37,7 +37,7 @@ class CurveTraining:
 
         Raises:
             UserError: one of them is not what would be trained now: its data, encoder or settings
-                were others; or its weights are to be kept and are gone.
+                were others.
         """
         return [cell for cell in self.plan.cells if self._is_finished(cell)]
 
@@ -83,11 +83,6 @@ class CurveTraining:
             raise UserError(
                 f"{place.path}: this run was trained with other {', '.join(differ)} than a run "
                 "would be now; put back what was there, or start other learning curves"
-            )
-        if self.plan.config.keep_weights == "all" and not place.keeps_weights:
-            raise UserError(
-                f"--keep_weights all: {place.path} is finished and its weights are gone; go on "
-                "with --keep_weights none, or start other learning curves"
             )
         return True
 
